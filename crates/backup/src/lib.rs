@@ -1,0 +1,1 @@
+//! Scan, chunk, seal, pack

@@ -1,0 +1,1 @@
+//! Chunking, hashing, compression, sealing and keys

@@ -1,0 +1,204 @@
+//! What the map of a file tree holds for one path.
+//!
+//! An entry holds nothing that changes without the file changing: inode number, device, ctime and atime
+//! live in the local change cache, never here, so that equal trees have equal maps.
+
+use crate::id::BlobId;
+use crate::time::Timestamp;
+
+/// What kind of thing a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A regular file.
+    File = 1,
+    /// A directory.
+    Directory = 2,
+    /// A symbolic link.
+    Symlink = 3,
+    /// A named pipe.
+    Fifo = 4,
+    /// A character device.
+    CharDevice = 5,
+    /// A block device.
+    BlockDevice = 6,
+    /// A Unix socket's name.
+    Socket = 7,
+}
+
+impl Kind {
+    /// The kind with this number in stored entries.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::File,
+            2 => Self::Directory,
+            3 => Self::Symlink,
+            4 => Self::Fifo,
+            5 => Self::CharDevice,
+            6 => Self::BlockDevice,
+            7 => Self::Socket,
+            _ => return None,
+        })
+    }
+
+    /// The word that people and scripts read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "dir",
+            Self::Symlink => "symlink",
+            Self::Fifo => "fifo",
+            Self::CharDevice => "chardev",
+            Self::BlockDevice => "blockdev",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// A stretch of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// Bytes kept as a blob.
+    Data {
+        /// The blob that is exactly these bytes.
+        id: BlobId,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// Zero bytes that the file system had allocated.
+    Zeros {
+        /// Length in bytes.
+        len: u64,
+    },
+    /// A hole: zero bytes that the file system had not allocated.
+    Hole {
+        /// Length in bytes.
+        len: u64,
+    },
+}
+
+impl Extent {
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        match *self {
+            Self::Data { len, .. } | Self::Zeros { len } | Self::Hole { len } => len,
+        }
+    }
+
+    /// Whether the stretch has no bytes, which no stored extent may have.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// No bytes: an empty file, or not a file.
+    #[default]
+    Empty,
+    /// The bytes themselves, for tiny files whose id would be longer.
+    Inline(Vec<u8>),
+    /// One blob is the whole file.
+    Blob(BlobId),
+    /// Several stretches, in order; their lengths add up to the size.
+    Extents(Vec<Extent>),
+    /// Too many stretches for an entry: a blob holds the list of them.
+    ExtentList(BlobId),
+}
+
+/// An extended attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Xattr {
+    /// Full name with its namespace, as `user.comment`.
+    pub name: Vec<u8>,
+    /// Value.
+    pub value: Vec<u8>,
+}
+
+/// The extended attributes of an entry, POSIX ACLs and capabilities among them, sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Xattrs {
+    /// Few and short enough to stand in the entry.
+    Inline(Vec<Xattr>),
+    /// A blob holds them.
+    Blob(BlobId),
+}
+
+impl Default for Xattrs {
+    fn default() -> Self {
+        Self::Inline(Vec::new())
+    }
+}
+
+/// Major and minor number of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Device {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+/// Names a group of hard links: made from the first key of the group in key order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub [u8; 16]);
+
+/// One path of a file tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits with setuid, setgid and sticky: the low twelve bits of `st_mode`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Time of the last change of content.
+    pub mtime: Timestamp,
+    /// Length in bytes; zero for what is not a regular file.
+    pub size: u64,
+    /// Bytes of a regular file.
+    pub content: Content,
+    /// Extended attributes.
+    pub xattrs: Xattrs,
+    /// What a symbolic link points to; empty for other kinds.
+    pub target: Vec<u8>,
+    /// Numbers of a device.
+    pub device: Option<Device>,
+    /// The group of hard links that the path belongs to, where there was more than one link.
+    pub link: Option<LinkId>,
+    /// The file never held still while it was read: its bytes may mix two moments.
+    pub unsettled: bool,
+}
+
+impl Entry {
+    /// An entry of this kind with nothing else known.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::default(),
+            size: 0,
+            content: Content::Empty,
+            xattrs: Xattrs::default(),
+            target: Vec::new(),
+            device: None,
+            link: None,
+            unsettled: false,
+        }
+    }
+
+    /// Whether both hold the same thing: kind, bytes, link target and device; not who owns it, nor
+    /// when it changed.
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.size == other.size
+            && self.content == other.content
+            && self.target == other.target
+            && self.device == other.device
+    }
+}

@@ -1,0 +1,17 @@
+//! A moment, as file systems and snapshots record it.
+
+/// Seconds and nanoseconds since 1970-01-01T00:00:00Z; seconds are negative before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    /// Whole seconds, rounded towards the past.
+    pub secs: i64,
+    /// Nanoseconds within the second, below 1,000,000,000.
+    pub nanos: u32,
+}
+
+impl Timestamp {
+    /// The moment `secs` seconds and `nanos` nanoseconds after 1970.
+    pub const fn new(secs: i64, nanos: u32) -> Self {
+        Self { secs, nanos }
+    }
+}

@@ -1,0 +1,1 @@
+//! Plan and write out a snapshot

@@ -1,0 +1,1 @@
+//! Where protected data lives: scan, read, write
