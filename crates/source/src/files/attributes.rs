@@ -1,0 +1,1 @@
+//! Sets owner, mode, times and extended attributes.

@@ -1,0 +1,20 @@
+//! File trees: a source whose keys are paths.
+//!
+//! Paths are stored keys (components joined by a zero byte) relative to a root that is held open;
+//! symbolic links are never followed. Modules are listed in reading order.
+
+pub mod stat;
+pub mod beneath;
+pub mod exclude;
+mod walk;
+pub mod scan;
+pub mod read;
+pub mod link;
+pub mod attributes;
+pub mod write;
+
+// pub use exclude::{ExcludeOptions, Excludes, Reason};
+// pub use link::LinkTable;
+// pub use read::{Extents, Stretch, TreeReader, owner_names};
+// pub use scan::{ScanOptions, ScanSummary, Scanned, scan};
+// pub use stat::Stat;

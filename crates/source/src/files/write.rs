@@ -1,0 +1,1 @@
+//! Writes entries into a tree.
