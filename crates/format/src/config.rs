@@ -1,0 +1,121 @@
+//! The repository's `config`: plain JSON, so that a person can see what a directory is.
+
+use model::RepositoryId;
+use serde::{Deserialize, Serialize};
+
+use crate::VERSION;
+use crate::error::FormatError;
+
+const WHAT: &str = "repository config";
+
+/// Longest config.
+pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
+
+/// What `config` says. All of it stands in the sealed key set too, which is what counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Its public key.
+    pub public_key: Vec<u8>,
+    /// Least, average and greatest length of a chunk.
+    pub chunker: [u32; 3],
+    /// Target, least and greatest length of a map node.
+    pub map: [u32; 3],
+    /// Keyed hash of the rest, which only a key holder can make.
+    pub seal: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Json {
+    format: String,
+    version: u64,
+    repository: String,
+    public_key: String,
+    chunker: [u32; 3],
+    map: [u32; 3],
+    seal: String,
+}
+
+impl Config {
+    /// The file's text.
+    pub fn encode(&self) -> String {
+        let json = Json {
+            format: "recoup".to_owned(),
+            version: VERSION.into(),
+            repository: self.repository.to_hex(),
+            public_key: to_hex(&self.public_key),
+            chunker: self.chunker,
+            map: self.map,
+            seal: to_hex(&self.seal),
+        };
+        let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Reads the file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let wrong = || FormatError::malformed(WHAT);
+        newer(bytes, WHAT)?;
+        let json: Json = serde_json::from_slice(bytes).map_err(|_| wrong())?;
+        if json.format != "recoup" || json.version != u64::from(VERSION) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            repository: json.repository.parse().map_err(|_| wrong())?,
+            public_key: from_hex(&json.public_key).ok_or_else(wrong)?,
+            chunker: json.chunker,
+            map: json.map,
+            seal: from_hex(&json.seal)
+                .and_then(|seal| seal.try_into().ok())
+                .ok_or_else(wrong)?,
+        })
+    }
+
+    /// What [`Config::seal`] is computed over.
+    pub fn sealed_text(&self) -> String {
+        Self {
+            seal: [0; 32],
+            ..self.clone()
+        }
+        .encode()
+    }
+}
+
+/// Refuses the JSON of a newer format by its version, whatever else it says.
+pub(crate) fn newer(bytes: &[u8], what: &'static str) -> Result<(), FormatError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    match serde_json::from_slice::<Version>(bytes) {
+        Ok(Version { version }) if version > u64::from(VERSION) => Err(FormatError::Newer {
+            what,
+            found: version,
+            known: VERSION,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of a hexadecimal text; `None` if it is none.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect();
+    let digits = digits?;
+    digits.len().is_multiple_of(2).then(|| {
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
+    })
+}

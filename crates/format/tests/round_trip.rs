@@ -1,0 +1,173 @@
+//! Laws of the encodings: what goes in comes out, and hostile bytes never panic.
+
+use recoup_format::entry::{decode_entry, decode_xattrs, encode_entry, encode_xattrs, entry_bytes};
+use recoup_format::extents::{decode_extents, encode_extents};
+use recoup_format::snapshot::{decode_snapshot, encode_snapshot};
+use model::*;
+use proptest::prelude::*;
+
+fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 1..max)
+}
+
+fn extent() -> impl Strategy<Value = Extent> {
+    (0..3u8, any::<[u8; 32]>(), 1..1u64 << 40).prop_map(|(kind, id, len)| match kind {
+        0 => Extent::Data {
+            id: BlobId(id),
+            len,
+        },
+        1 => Extent::Zeros { len },
+        _ => Extent::Hole { len },
+    })
+}
+
+fn file() -> impl Strategy<Value = Entry> {
+    let content = prop_oneof![
+        Just((Content::Empty, 0)),
+        bytes(100).prop_map(|b| (Content::Inline(b.clone()), b.len() as u64)),
+        (any::<[u8; 32]>(), 1..u64::MAX).prop_map(|(id, n)| (Content::Blob(BlobId(id)), n)),
+        (any::<[u8; 32]>(), 1..u64::MAX).prop_map(|(id, n)| (Content::ExtentList(BlobId(id)), n)),
+        proptest::collection::vec(extent(), 1..9).prop_map(|list| {
+            let sum = list.iter().map(Extent::len).sum();
+            (Content::Extents(list), sum)
+        }),
+    ];
+    (
+        content,
+        0..0o10000u32,
+        any::<(u32, u32, i64, bool)>(),
+        0..1_000_000_000u32,
+        xattrs(),
+    )
+        .prop_map(
+            |((content, size), mode, (uid, gid, secs, unsettled), nanos, xattrs)| Entry {
+                mode,
+                uid,
+                gid,
+                mtime: Timestamp::new(secs, nanos),
+                size,
+                content,
+                xattrs,
+                unsettled,
+                link: (uid % 3 == 0).then_some(LinkId([uid as u8; 16])),
+                ..Entry::new(Kind::File)
+            },
+        )
+}
+
+fn xattrs() -> impl Strategy<Value = Xattrs> {
+    let name = proptest::collection::vec(1..=255u8, 1..20);
+    prop_oneof![
+        Just(Xattrs::default()),
+        any::<[u8; 32]>().prop_map(|id| Xattrs::Blob(BlobId(id))),
+        proptest::collection::btree_map(name, bytes(50), 1..5).prop_map(|map| Xattrs::Inline(
+            map.into_iter()
+                .map(|(name, value)| Xattr { name, value })
+                .collect()
+        )),
+    ]
+}
+
+fn other() -> impl Strategy<Value = Entry> {
+    (2..8u8, bytes(60), any::<(u32, u32)>()).prop_map(|(code, target, (major, minor))| {
+        let kind = Kind::from_code(code).unwrap();
+        let mut entry = Entry {
+            mode: 0o644,
+            ..Entry::new(kind)
+        };
+        match kind {
+            Kind::Symlink => entry.target = target,
+            Kind::CharDevice | Kind::BlockDevice => entry.device = Some(Device { major, minor }),
+            _ => {}
+        }
+        entry
+    })
+}
+
+proptest! {
+    #[test]
+    fn entries_round_trip(entry in prop_oneof![file(), other()]) {
+        let mut out = Vec::new();
+        encode_entry(&entry, &mut out);
+        prop_assert_eq!(entry_bytes(b"", &out), entry.size);
+        prop_assert_eq!(decode_entry(&out), Ok(entry));
+    }
+
+    #[test]
+    fn cut_and_flipped_entries_never_panic(entry in file(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let mut out = Vec::new();
+        encode_entry(&entry, &mut out);
+        let at = at.index(out.len());
+        prop_assert!(decode_entry(&out[..at]).is_err());
+        out[at] ^= 1 << bit;
+        if let Ok(other) = decode_entry(&out) {
+            prop_assert_ne!(other, entry);
+        }
+    }
+
+    #[test]
+    fn noise_never_panics(noise in bytes(300)) {
+        let _ = decode_entry(&noise);
+        let _ = decode_snapshot(&noise);
+        let _ = decode_extents(&noise);
+        let _ = decode_xattrs(&noise);
+        let _ = recoup_format::pack::decode_footer(&noise);
+        let _ = recoup_format::index::decode_block(&noise);
+        let _ = recoup_format::index::Directory::decode(&noise);
+        let _ = recoup_format::Header::decode(&noise);
+        let _ = recoup_format::Config::decode(&noise);
+        let _ = recoup_format::KeySlot::decode(&noise);
+    }
+
+    #[test]
+    fn lists_round_trip(list in proptest::collection::vec(extent(), 0..200)) {
+        prop_assert_eq!(decode_extents(&encode_extents(&list)), Ok(list));
+    }
+}
+
+#[test]
+fn attributes_round_trip() {
+    let list = vec![
+        Xattr {
+            name: b"system.posix_acl_access".to_vec(),
+            value: vec![2; 44],
+        },
+        Xattr {
+            name: b"user.note".to_vec(),
+            value: vec![],
+        },
+    ];
+    assert_eq!(decode_xattrs(&encode_xattrs(&list)), Ok(list));
+}
+
+#[test]
+fn snapshots_round_trip() {
+    let snapshot = Snapshot {
+        time: Timestamp::new(1_356_350_640, 5),
+        finished: Timestamp::new(1_356_350_650, 0),
+        host: "lb-1".into(),
+        user: "ops".into(),
+        source: b"/srv/state\xff".to_vec(),
+        tags: vec!["nightly".into()],
+        root: Some(BlobId([1; 32])),
+        parent: None,
+        totals: Totals {
+            files: 1,
+            directories: 2,
+            bytes: 3,
+            stored_bytes: 4,
+        },
+        errors: 5,
+        safety: true,
+        names: Names {
+            users: vec![(0, "root".into())],
+            groups: vec![],
+        },
+        program: "recoup 0.1.0".into(),
+    };
+    let bytes = encode_snapshot(&snapshot);
+    assert_eq!(decode_snapshot(&bytes), Ok(snapshot));
+    for len in 0..bytes.len() {
+        assert!(decode_snapshot(&bytes[..len]).is_err());
+    }
+}
