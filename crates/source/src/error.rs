@@ -81,7 +81,11 @@ pub enum SourceError {
 
 impl SourceError {
     /// The error for `source`, with the variant that says most about it.
-    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+    pub fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+        source: impl Into<io::Error>,
+    ) -> Self {
         let (path, source) = (path.into(), source.into());
         let errno = rustix::io::Errno::from_io_error(&source);
         match errno {
@@ -90,7 +94,11 @@ impl SourceError {
             Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
                 Self::Full { action, path }
             }
-            _ => Self::Io { action, path, source },
+            _ => Self::Io {
+                action,
+                path,
+                source,
+            },
         }
     }
 }

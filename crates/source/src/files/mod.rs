@@ -6,6 +6,7 @@
 pub mod stat;
 pub mod beneath;
 pub mod exclude;
+mod walk_list;
 mod walk;
 pub mod scan;
 pub mod read;
@@ -13,8 +14,8 @@ pub mod link;
 pub mod attributes;
 pub mod write;
 
-// pub use exclude::{ExcludeOptions, Excludes, Reason};
+pub use exclude::{ExcludeOptions, Excludes, Reason};
 // pub use link::LinkTable;
 // pub use read::{Extents, Stretch, TreeReader, owner_names};
-// pub use scan::{ScanOptions, ScanSummary, Scanned, scan};
-// pub use stat::Stat;
+pub use scan::{ScanOptions, ScanSummary, Scanned, scan};
+pub use stat::Stat;
