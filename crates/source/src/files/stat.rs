@@ -38,12 +38,8 @@ impl Stat {
     /// The state behind an open file.
     pub fn of(file: impl AsFd) -> rustix::io::Result<Self> {
         let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-        Self::from_statx(&rustix::fs::statx(
-            file,
-            c"",
-            flags,
-            StatxFlags::BASIC_STATS,
-        )?)
+        let raw = rustix::fs::statx(file, c"", flags, StatxFlags::BASIC_STATS)?;
+        Ok(Self::from_statx(&raw))
     }
 
     /// The state of `name` in an open directory; a symbolic link is not followed, nothing is mounted.
