@@ -1,0 +1,48 @@
+//! Names of stored things: keyed BLAKE3, so that nobody without the key can test for known content.
+
+use std::fmt;
+
+use model::{BlobId, SnapshotId};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Separates snapshot ids from blob ids. Part of the format: never change.
+const SNAPSHOT_CONTEXT: &str = "recoup v1 2026 snapshot id";
+
+/// Makes blob and snapshot ids.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct IdKey {
+    blob: [u8; 32],
+    snapshot: [u8; 32],
+}
+
+impl IdKey {
+    /// The key with these bytes.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self {
+            blob: key,
+            snapshot: blake3::derive_key(SNAPSHOT_CONTEXT, &key),
+        }
+    }
+
+    /// The id of a blob.
+    pub fn blob_id(&self, plain: &[u8]) -> BlobId {
+        BlobId(*blake3::keyed_hash(&self.blob, plain).as_bytes())
+    }
+
+    /// The id of a snapshot record; never the id of a blob with the same bytes.
+    pub fn snapshot_id(&self, record: &[u8]) -> SnapshotId {
+        SnapshotId(*blake3::keyed_hash(&self.snapshot, record).as_bytes())
+    }
+}
+
+impl fmt::Debug for IdKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdKey(..)")
+    }
+}
+
+/// A key made from key material that has its full entropy (never from a password). `context` is a
+/// hard-coded sentence that no other use shares.
+pub fn derive_key(context: &'static str, material: &[u8]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(blake3::derive_key(context, material))
+}
