@@ -1,0 +1,171 @@
+//! Equal contents give equal trees, and small edits write little.
+
+use proptest::prelude::*;
+use recoup_prolly::{BuildError, Builder, EditError, Params, edit};
+
+use crate::world::{
+    Batch, Contents, Memory, SALT, SMALL, apply, batch, contents, key, measure, tree, value,
+};
+
+fn check_edits(params: Params, mut contents: Contents, batches: &[Batch]) {
+    let mut memory = Memory::default();
+    let mut root = memory.build(params, &contents);
+    for batch in batches {
+        apply(&mut contents, batch);
+        root = memory.edit(params, root, batch);
+        let mut bulk = Memory::default();
+        assert_eq!(root, bulk.build(params, &contents));
+        assert!(bulk.nodes.keys().all(|id| memory.nodes.contains_key(id)));
+        assert_eq!(root.is_none(), contents.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_edit_equals_a_bulk_build(contents in contents(), batches in prop::collection::vec(batch(), 1..4)) {
+        check_edits(SMALL, contents, &batches);
+    }
+
+    #[test]
+    fn an_edit_equals_a_bulk_build_with_tiny_nodes(contents in contents(), batches in prop::collection::vec(batch(), 1..4)) {
+        check_edits(Params { salt: SALT, target: 60, min: 1, max: 200 }, contents, &batches);
+    }
+
+    #[test]
+    fn history_leaves_no_trace(entries in prop::collection::vec((key(), value()), 0..60)) {
+        let mut memory = Memory::default();
+        let mut root = None;
+        for (key, value) in &entries {
+            root = memory.edit(SMALL, root, &Batch::from([(key.clone(), Some(value.clone()))]));
+        }
+        let contents: Contents = entries.into_iter().collect();
+        prop_assert_eq!(root, memory.build(SMALL, &contents));
+        for key in contents.keys() {
+            root = memory.edit(SMALL, root, &Batch::from([(key.clone(), None)]));
+        }
+        prop_assert_eq!(root, None);
+    }
+}
+
+#[test]
+fn emptying_and_refilling() {
+    let contents = tree(3_000);
+    let all_gone: Batch = contents.keys().map(|key| (key.clone(), None)).collect();
+    let all_back: Batch = contents
+        .iter()
+        .map(|(key, value)| (key.clone(), Some(value.clone())))
+        .collect();
+    let all_but = |index: usize| -> Batch {
+        let keys = all_gone.iter().enumerate().filter(|(at, _)| *at != index);
+        keys.map(|(_, (key, value))| (key.clone(), value.clone()))
+            .collect()
+    };
+    for index in [0, 1, 1500, 2998, 2999] {
+        check_edits(SMALL, contents.clone(), &[all_but(index), all_back.clone()]);
+    }
+    check_edits(
+        SMALL,
+        contents.clone(),
+        &[all_gone.clone(), all_back.clone()],
+    );
+    check_edits(Params::new(SALT), contents, &[all_gone, all_back]);
+}
+
+#[test]
+fn long_keys_only_still_give_a_tree() {
+    let contents: Contents = (0..200u8)
+        .map(|n| ([vec![b'x'; 40_000], vec![n]].concat(), vec![n]))
+        .collect();
+    let one = Batch::from([([vec![b'x'; 40_000], vec![77]].concat(), None)]);
+    check_edits(Params::new(SALT), contents.clone(), &[one]);
+    let mut memory = Memory::default();
+    let root = memory.build(Params::new(SALT), &contents);
+    assert_eq!(memory.map(root).count().unwrap(), 200);
+    assert!(memory.nodes.len() <= 2 * 200);
+}
+
+#[test]
+fn a_tail_of_any_length_can_be_cut_and_grown() {
+    let contents = tree(400);
+    let keys: Vec<_> = contents.keys().cloned().collect();
+    for kept in 0..keys.len() {
+        let cut: Batch = keys[kept..].iter().map(|key| (key.clone(), None)).collect();
+        let head: Batch = keys[..kept].iter().map(|key| (key.clone(), None)).collect();
+        check_edits(SMALL, contents.clone(), &[cut]);
+        check_edits(SMALL, contents.clone(), &[head]);
+    }
+}
+
+#[test]
+fn an_edit_writes_few_nodes() {
+    let params = Params::new(SALT);
+    let contents = tree(60_000);
+    let mut memory = Memory::default();
+    let root = memory.build(params, &contents);
+    let (mut puts, mut reads, mut edits) = (0, 0, 0);
+    for key in contents.keys().step_by(600) {
+        for (key, value) in [
+            (key.clone(), Some(b"other".to_vec())),
+            ([key, &b".new"[..]].concat(), Some(b"new".to_vec())),
+            (key.clone(), None),
+        ] {
+            memory.puts = 0;
+            memory.reads.set(0);
+            memory.edit(params, root, &Batch::from([(key, value)]));
+            assert!(memory.puts <= 40, "{} nodes written", memory.puts);
+            puts += memory.puts;
+            reads += memory.reads.get();
+            edits += 1;
+        }
+    }
+    // Three levels: a leaf, its two ancestors, and now and then a neighbour that shifts.
+    assert!(puts <= edits * 5, "{puts} nodes written in {edits} edits");
+    assert!(reads <= edits * 7, "{reads} nodes read in {edits} edits");
+}
+
+#[test]
+fn node_sizes_keep_to_the_target() {
+    let mut memory = Memory::default();
+    let contents = tree(60_000);
+    memory.build(Params::new(SALT), &contents);
+    let weight: usize = contents.keys().map(|key| 48 + key.len()).sum();
+    let mean = weight / memory.nodes.len();
+    assert!((7_000..9_500).contains(&mean), "mean weight {mean}");
+}
+
+#[test]
+fn what_cannot_be_built_is_refused() {
+    let mut memory = Memory::default();
+    let mut builder = Builder::new(SMALL, measure, &mut memory);
+    builder.push(b"b", b"").unwrap();
+    for key in [&b"b"[..], b"a", b""] {
+        assert!(matches!(
+            builder.push(key, b""),
+            Err(BuildError::Unordered { .. })
+        ));
+    }
+    assert!(matches!(
+        builder.push(b"c", &[0; 32_769]),
+        Err(BuildError::TooLong { .. })
+    ));
+    assert!(matches!(
+        builder.push(&[b'z'; 1_048_577], b""),
+        Err(BuildError::TooLong { .. })
+    ));
+    builder.push(b"bb", b"").unwrap();
+    let root = builder.finish().unwrap();
+    let wrong = Params { min: 0, ..SMALL };
+    let mut other = Memory::default();
+    let mut builder = Builder::new(wrong, measure, &mut other);
+    assert!(matches!(
+        builder.push(b"a", b""),
+        Err(BuildError::Params { .. })
+    ));
+    for keys in [[b"a", b"a"], [b"b", b"a"]] {
+        let batch = keys.map(|key| (key, None::<&[u8]>));
+        let result = edit(&memory.map(root), SMALL, measure, batch, &mut other);
+        assert!(matches!(result, Err(EditError::Unordered { .. })));
+    }
+}
