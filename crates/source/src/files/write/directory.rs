@@ -2,7 +2,7 @@
 //!
 //! Every call takes a single name, checked to be one, and never follows what it stands for.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::entry::{Device, Kind};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::{Result, failed};
@@ -56,9 +56,9 @@ impl Directory {
     /// What is known about the entry; `None` if there is none. A symbolic link is not followed.
     pub fn stat(&self, name: &[u8]) -> Result<Option<Stat>> {
         self.check(name)?;
-        let name_c = CString::new(name).map_err(|_| self.failed("look at", name, Errno::INVAL))?;
-        match Stat::at(&self.fd, &name_c) {
-            Ok(stat) => Ok(Some(stat)),
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        match rustix::fs::statx(&self.fd, name, flags, StatxFlags::BASIC_STATS) {
+            Ok(raw) => Ok(Some(Stat::from_statx(&raw))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.failed("look at", name, errno)),
         }
