@@ -15,7 +15,7 @@ pub mod attributes;
 pub mod write;
 
 pub use exclude::{ExcludeOptions, Excludes, Reason};
-// pub use link::LinkTable;
-// pub use read::{Extents, Stretch, TreeReader, owner_names};
+pub use link::{LinkTable, owner_names};
+pub use read::{Extents, Stretch, TreeReader, xattrs_of};
 pub use scan::{ScanOptions, ScanSummary, Scanned, scan};
 pub use stat::Stat;

@@ -198,7 +198,7 @@ impl Consumer<'_, '_> {
                 }
                 let key = names.key.clone();
                 let job = Job::page(names, frame.page.until);
-                let listed = self.obtain(job, buffer)?;
+                let listed = self.obtain(&job, buffer)?;
                 stack.pop();
                 if let Some(page) = self.listed(key, listed)? {
                     stack.push(self.open(page)?);
@@ -216,7 +216,7 @@ impl Consumer<'_, '_> {
             }
             frame.enter += 1;
             self.entry(key.clone(), stat)?;
-            let listed = self.obtain(Job::directory(key.clone()), buffer)?;
+            let listed = self.obtain(&Job::directory(key.clone()), buffer)?;
             if let Some(page) = self.listed(key, listed)? {
                 stack.push(self.open(page)?);
             }
@@ -226,10 +226,10 @@ impl Consumer<'_, '_> {
 
     fn obtain(
         &mut self,
-        job: Job,
+        job: &Job,
         buffer: &mut [std::mem::MaybeUninit<u8>],
     ) -> ControlFlow<(), Listed> {
-        match self.walk.obtain(&job, buffer) {
+        match self.walk.obtain(job, buffer) {
             Some(listed) => ControlFlow::Continue(listed),
             None => ControlFlow::Break(()),
         }
