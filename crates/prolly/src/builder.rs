@@ -12,7 +12,7 @@ use crate::writer::{NodeWriter, OutOfOrder};
 #[non_exhaustive]
 pub enum BuildError<E> {
     /// The parameters are out of their limits.
-    #[error("failed to build the map: {source}")]
+    #[error("failed to build the map with these parameters")]
     Params {
         /// What is wrong with them.
         source: ParamsError,

@@ -73,7 +73,7 @@ impl<S: NodeStore> Cursor<'_, S> {
         Ok(None)
     }
 
-    /// Skips all entries below `key`. Never moves back.
+    /// Skips all entries below `key`. Never moves back. After an error, only seeking again makes sense.
     pub fn seek(&mut self, key: &[u8]) -> Result<(), MapError<S::Error>> {
         match &mut self.state {
             State::Done => return Ok(()),

@@ -22,13 +22,13 @@ use crate::store::{Measure, NodeSink, NodeStore};
 #[non_exhaustive]
 pub enum EditError<R, W> {
     /// The old map could not be read.
-    #[error("failed to read the map that is edited: {source}")]
+    #[error("failed to read the map that is edited")]
     Read {
         /// Why.
         source: MapError<R>,
     },
     /// The new map could not be built.
-    #[error("failed to build the edited map: {source}")]
+    #[error("failed to build the edited map")]
     Build {
         /// Why.
         source: BuildError<W>,

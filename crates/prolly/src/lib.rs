@@ -2,19 +2,24 @@
 //! so that equal contents give equal trees whatever their history was.
 //!
 //! Knows nothing of disks, clocks, encryption or what keys and values mean: nodes come from a
-//! [`NodeStore`] and go to a [`NodeSink`]. Modules are in reading order and import only earlier ones.
+//! [`NodeStore`] and go to a [`NodeSink`]. Modules are in reading order and import only earlier ones
+//! (the blank lines between them keep the formatter from sorting across).
+
+mod varint;
+
+mod node;
 
 mod boundary;
+mod store;
+mod writer;
+
 mod builder;
+mod map;
+
 mod cursor;
 mod diff;
 mod edit;
-mod map;
-mod node;
-mod store;
-mod varint;
 mod walk;
-mod writer;
 
 pub use boundary::{ENTRY_WEIGHT, Params, ParamsError, WEIGHT_MAX};
 pub use builder::{BuildError, Builder};

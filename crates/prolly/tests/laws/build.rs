@@ -1,7 +1,7 @@
 //! Equal contents give equal trees, and small edits write little.
 
 use proptest::prelude::*;
-use recoup_prolly::{BuildError, Builder, EditError, Params, edit};
+use recoup_prolly::{BuildError, Builder, EditError, Params, edit, walk};
 
 use crate::world::{
     Batch, Contents, Memory, SALT, SMALL, apply, batch, contents, key, measure, tree, value,
@@ -83,7 +83,8 @@ fn long_keys_only_still_give_a_tree() {
     let mut memory = Memory::default();
     let root = memory.build(Params::new(SALT), &contents);
     assert_eq!(memory.map(root).count().unwrap(), 200);
-    assert!(memory.nodes.len() <= 2 * 200);
+    // Each level has at most half the nodes of the one below, rounded up.
+    assert!(memory.nodes.len() <= 2 * 200 + 8);
 }
 
 #[test]
@@ -167,5 +168,57 @@ fn what_cannot_be_built_is_refused() {
         let batch = keys.map(|key| (key, None::<&[u8]>));
         let result = edit(&memory.map(root), SMALL, measure, batch, &mut other);
         assert!(matches!(result, Err(EditError::Unordered { .. })));
+    }
+}
+
+/// The boundary rule as documented, written a second time.
+fn ends(params: Params, level: u8, before: &[&[u8]], key: &[u8]) -> bool {
+    let weight = |key: &[u8]| 48 + key.len() as u128;
+    let acc: u128 = before.iter().map(|key| weight(key)).sum();
+    let sum = acc + weight(key);
+    let hash_key = blake3::derive_key(
+        "Recoup 2026 map node boundary v1",
+        &[&params.salt[..], &[level]].concat(),
+    );
+    let hash = blake3::keyed_hash(&hash_key, key);
+    let draw = u128::from(u32::from_le_bytes(hash.as_bytes()[..4].try_into().unwrap()));
+    let scale = u128::from(params.target) * 10_000 / 9_064;
+    let hazard = (sum * sum * sum * sum - acc * acc * acc * acc) * (1 << 32);
+    let may_end = level == 0 || !before.is_empty();
+    may_end
+        && sum >= params.min.into()
+        && (sum >= params.max.into() || draw * scale * scale * scale * scale < hazard)
+}
+
+#[test]
+fn nodes_end_where_the_rule_says() {
+    let contents = tree(20_000);
+    for params in [SMALL, Params::new(SALT)] {
+        let mut memory = Memory::default();
+        let root = memory.build(params, &contents);
+        let mut nodes = Vec::new();
+        walk(
+            &memory.map(root),
+            |_| true,
+            |_, node| {
+                let keys: Vec<_> = (0..node.len())
+                    .map(|index| node.key(index).to_vec())
+                    .collect();
+                nodes.push((node.level(), keys));
+            },
+        )
+        .unwrap();
+        nodes.sort();
+        for (at, (level, keys)) in nodes.iter().enumerate() {
+            let keys: Vec<_> = keys.iter().map(Vec::as_slice).collect();
+            let is_last = nodes.get(at + 1).is_none_or(|(next, _)| next != level);
+            for index in 0..keys.len() {
+                let expected = index + 1 == keys.len();
+                if !(expected && is_last) {
+                    assert_eq!(ends(params, *level, &keys[..index], keys[index]), expected);
+                }
+            }
+        }
+        assert_eq!(nodes.len(), memory.nodes.len());
     }
 }
