@@ -204,3 +204,25 @@ fn count(counters: &Mutex<Counters>, verb: Verb) {
 fn lock(counters: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStorage;
+    use model::PackId;
+
+    #[test]
+    fn verbs_and_bytes_are_counted() {
+        let storage = CountingStorage::new(MemoryStorage::new());
+        let name = ObjectName::Pack(PackId([1; 16]));
+        storage.put_new(&name, b"12345").unwrap();
+        storage.put_new(&name, b"12345").unwrap_err();
+        storage.read_range(&name, 1, &mut [0; 3]).unwrap();
+        storage.read_range(&name, 4, &mut [0; 3]).unwrap_err();
+        let counters = storage.take();
+        assert_eq!((counters.read_bytes, counters.written_bytes), (3, 5));
+        assert_eq!((counters.calls(Verb::PutNew), counters.reads()), (2, 2));
+        assert_eq!(counters.operations(), 4);
+        assert_eq!(storage.counters(), Counters::default());
+    }
+}

@@ -237,3 +237,63 @@ fn failure(verb: Verb, what: &dyn fmt::Display, kind: FaultKind) -> StorageError
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStorage;
+    use model::PackId;
+
+    const NAME: ObjectName = ObjectName::Pack(PackId([7; 16]));
+
+    fn write(storage: &dyn Storage) -> Result<()> {
+        let mut writer = storage.create(&NAME)?;
+        writer.append(b"one ")?;
+        writer.append(b"two")?;
+        writer.commit()
+    }
+
+    #[test]
+    fn a_fault_at_each_operation_leaves_nothing() {
+        let counted = FaultyStorage::new(MemoryStorage::new());
+        write(&counted).unwrap();
+        assert_eq!(
+            counted.log(),
+            [Verb::Create, Verb::Append, Verb::Append, Verb::Commit]
+        );
+        for number in 0..counted.operations() {
+            for kind in [FaultKind::Io, FaultKind::Full, FaultKind::Unreachable] {
+                let storage = FaultyStorage::new(MemoryStorage::new());
+                storage.fail_at(number, kind);
+                let error = write(&storage).unwrap_err();
+                assert_eq!(error.is_full(), kind == FaultKind::Full);
+                assert!(storage.inner().objects().is_empty());
+                write(&storage).unwrap();
+            }
+            let storage = FaultyStorage::new(MemoryStorage::new());
+            storage.crash_at(number);
+            write(&storage).unwrap_err();
+            storage.list(ObjectKind::Pack).unwrap_err();
+            assert!(storage.into_inner().objects().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_has_done_its_work() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.lose_answer_at(3, FaultKind::Unreachable);
+        write(&storage).unwrap_err();
+        assert_eq!(storage.inner().objects()[&NAME], b"one two");
+    }
+
+    #[test]
+    fn failing_goes_on_until_healed() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.fail_from(1, FaultKind::Full);
+        storage.list(ObjectKind::Pack).unwrap();
+        assert!(write(&storage).unwrap_err().is_full());
+        assert!(write(&storage).unwrap_err().is_full());
+        storage.heal();
+        write(&storage).unwrap();
+    }
+}

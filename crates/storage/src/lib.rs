@@ -4,15 +4,15 @@
 //! the bytes mean, nothing of keys and nothing of sources. Modules are listed in reading order and
 //! import only earlier ones.
 
+pub mod name;
+pub mod error;
+pub mod storage;
+pub mod memory;
+pub mod local;
+pub mod count;
+pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
-pub mod count;
-pub mod error;
-pub mod fault;
-pub mod local;
-pub mod memory;
-pub mod name;
-pub mod storage;
 
 pub use count::{Counters, CountingStorage, Verb};
 pub use error::{Result, StorageError};

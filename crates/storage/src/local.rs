@@ -6,8 +6,8 @@
 //! are synced. A sync that failed is never tried again: the kernel may have dropped the data and would
 //! report success.
 
-mod temporary;
 mod tree;
+mod temporary;
 mod writer;
 
 use crate::error::Result;
@@ -289,3 +289,6 @@ fn fill(file: &File, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Resul
         StorageError::from_io("read", name, error)
     })
 }
+
+#[cfg(test)]
+mod tests;
