@@ -11,7 +11,7 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::error::CodecError;
+use crate::error::{CodecError, check_range};
 
 /// Bytes that the gear hash looks back: one per bit of its state, since each step shifts by one.
 const WINDOW_BYTES: usize = 64;
@@ -52,21 +52,9 @@ impl Default for ChunkParams {
 impl ChunkParams {
     /// Refuses lengths that the chunker can't keep or that would take too much memory.
     pub fn validate(&self) -> Result<(), CodecError> {
-        let check = |name, value: u32, min: u32, max: u32| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let (value, min, max) = (value.into(), min.into(), max.into());
-            Err(CodecError::OutOfRange {
-                name,
-                value,
-                min,
-                max,
-            })
-        };
-        check("maximum chunk length", self.max, 1024, CHUNK_BYTES_MAX)?;
-        check("average chunk length", self.avg, 256, self.max)?;
-        check(
+        check_range("maximum chunk length", self.max, 1024, CHUNK_BYTES_MAX)?;
+        check_range("average chunk length", self.avg, 256, self.max)?;
+        check_range(
             "minimum chunk length",
             self.min,
             WINDOW_BYTES as u32,

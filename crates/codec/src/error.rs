@@ -84,3 +84,22 @@ pub enum CodecError {
     #[error("the recovery code has a typing error")]
     RecoveryCodeChecksum,
 }
+
+/// Refuses a parameter outside of what is safe to use.
+pub(crate) fn check_range(
+    name: &'static str,
+    value: u32,
+    min: u32,
+    max: u32,
+) -> Result<(), CodecError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let (value, min, max) = (value.into(), min.into(), max.into());
+    Err(CodecError::OutOfRange {
+        name,
+        value,
+        min,
+        max,
+    })
+}

@@ -6,32 +6,18 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::XWing;
-use hpke::rand_core::{TryCryptoRng, TryRng};
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
-use hpke::{single_shot_open, single_shot_seal_with_rng};
 use minicbor::{Decoder, Encoder};
 use model::{Entropy, RepositoryId, Timestamp};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::chunk::{ChunkParams, Chunker};
-use crate::error::CodecError;
+use crate::error::{CodecError, check_range};
 use crate::hash::IdKey;
-use crate::seal::TAG_BYTES;
-
-/// Length of a wrapped 32-byte key: an X-Wing encapsulation (1120 bytes, draft-connolly-cfrg-xwing-kem),
-/// the key, the tag.
-pub const WRAPPED_KEY_BYTES: usize = ENCAPSULATED_BYTES + 32 + TAG_BYTES;
+use crate::wrap::{PrivateKey, PublicKey};
 
 /// Length of what [`Keyset::commit`] makes.
 pub const COMMITMENT_BYTES: usize = 32;
 
-/// Longest `info` that a key is wrapped with: far below HPKE's own limit of 64 KiB.
-pub const INFO_BYTES_MAX: usize = 4096;
-
-const ENCAPSULATED_BYTES: usize = 1120;
 const VERSION: u64 = 1;
 const WHAT: &str = "key set";
 
@@ -70,21 +56,9 @@ impl MapParams {
 
     /// Refuses lengths in the wrong order or beyond what a node may take.
     pub fn validate(&self) -> Result<(), CodecError> {
-        let check = |name, value: u32, min: u32, max: u32| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let (value, min, max) = (value.into(), min.into(), max.into());
-            Err(CodecError::OutOfRange {
-                name,
-                value,
-                min,
-                max,
-            })
-        };
-        check("maximum node length", self.max, 256, Self::NODE_BYTES_MAX)?;
-        check("target node length", self.target, 64, self.max)?;
-        check("minimum node length", self.min, 1, self.target)
+        check_range("maximum node length", self.max, 256, Self::NODE_BYTES_MAX)?;
+        check_range("target node length", self.target, 64, self.max)?;
+        check_range("minimum node length", self.min, 1, self.target)
     }
 }
 
@@ -94,15 +68,14 @@ pub struct Keyset {
     repository: RepositoryId,
     created: Timestamp,
     secrets: Secrets,
-    public_key: <XWing as Kem>::PublicKey,
-    /// The 32-byte seed of the X-Wing key.
-    private_key: Option<Zeroizing<[u8; 32]>>,
+    public_key: PublicKey,
+    private_key: Option<PrivateKey>,
     chunk_params: ChunkParams,
     map_params: MapParams,
 }
 
 /// What a machine needs to write.
-#[derive(Clone, Default, Zeroize, zeroize::ZeroizeOnDrop)]
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 struct Secrets {
     id_key: [u8; 32],
     chunk_secret: [u8; 32],
@@ -128,14 +101,12 @@ impl Keyset {
         entropy.fill(&mut secrets.index_key);
         entropy.fill(&mut secrets.auth_key);
         entropy.fill(&mut secrets.map_salt);
-        let (private, public_key) = XWing::gen_keypair_with_rng(&mut Generator(entropy));
-        let mut private_key = Zeroizing::new([0; 32]);
-        private.write_exact(private_key.as_mut_slice());
+        let private_key = PrivateKey::generate(entropy);
         Ok(Self {
             repository,
             created,
             secrets,
-            public_key,
+            public_key: private_key.public_key(),
             private_key: Some(private_key),
             chunk_params,
             map_params,
@@ -195,62 +166,21 @@ impl Keyset {
         &self.secrets.map_salt
     }
 
-    /// Wraps a key so that only the holder of the private key gets it back: HPKE (RFC 9180) in base
-    /// mode with X-Wing (ML-KEM-768 and X25519), HKDF-SHA256 and AES-256-GCM; encapsulation, then
-    /// ciphertext; always [`WRAPPED_KEY_BYTES`] long. `info` says what the key is for.
+    /// Wraps a key so that only the holder of the private key gets it back; always
+    /// [`WRAPPED_KEY_BYTES`](crate::WRAPPED_KEY_BYTES) long. `info` says what the key is for.
     ///
     /// # Panics
-    /// If `info` is longer than [`INFO_BYTES_MAX`].
+    /// If `info` is longer than [`INFO_BYTES_MAX`](crate::INFO_BYTES_MAX).
     pub fn wrap(&self, key: &[u8; 32], info: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
-        assert!(
-            info.len() <= INFO_BYTES_MAX,
-            "info of a wrapped key is short"
-        );
-        let (encapsulated, ciphertext) = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
-            &OpModeS::Base,
-            &self.public_key,
-            info,
-            key,
-            b"",
-            &mut Generator(entropy),
-        )
-        .expect("X-Wing and AES-GCM take every 32-byte key");
-        let mut wrapped = Vec::with_capacity(WRAPPED_KEY_BYTES);
-        wrapped.extend_from_slice(&encapsulated.to_bytes());
-        wrapped.extend_from_slice(&ciphertext);
-        assert_eq!(wrapped.len(), WRAPPED_KEY_BYTES);
-        wrapped
+        self.public_key.wrap(key, info, entropy)
     }
 
     /// Gets a wrapped key back. `info` must be what it was wrapped with.
     pub fn unwrap(&self, wrapped: &[u8], info: &[u8]) -> Result<Zeroizing<[u8; 32]>, CodecError> {
-        let private_key = self.private_key.as_ref().ok_or(CodecError::WriteOnlyKey)?;
-        let damaged = || CodecError::Damaged {
-            what: "wrapped key",
-        };
-        if wrapped.len() != WRAPPED_KEY_BYTES || info.len() > INFO_BYTES_MAX {
-            return Err(damaged());
-        }
-        let (encapsulated, ciphertext) = wrapped.split_at(ENCAPSULATED_BYTES);
-        let private_key = parse_private(private_key)?;
-        let encapsulated =
-            <XWing as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| damaged())?;
-        let plain = single_shot_open::<AesGcm256, HkdfSha256, XWing>(
-            &OpModeR::Base,
-            &private_key,
-            &encapsulated,
-            info,
-            ciphertext,
-            b"",
-        )
-        .map_err(|_| damaged())?;
-        let plain = Zeroizing::new(plain);
-        let mut key = Zeroizing::new([0; 32]);
-        if plain.len() != key.len() {
-            return Err(damaged());
-        }
-        key.copy_from_slice(&plain);
-        Ok(key)
+        self.private_key
+            .as_ref()
+            .ok_or(CodecError::WriteOnlyKey)?
+            .unwrap(wrapped, info)
     }
 
     /// Commits to a key and to the header that names its use, and shows that a holder of these keys
@@ -314,7 +244,7 @@ impl Keyset {
         let MapParams { target, min, max } = self.map_params;
         to.u8(10)?.array(3)?.u32(target)?.u32(min)?.u32(max)?;
         if let Some(private_key) = &self.private_key {
-            to.u8(11)?.bytes(private_key.as_slice())?;
+            to.u8(11)?.bytes(private_key.as_bytes())?;
         }
         Ok(())
     }
@@ -350,7 +280,7 @@ impl Keyset {
     fn decode(from: &mut Decoder<'_>, readable: bool) -> Result<Self, CodecError> {
         let mut secrets = Secrets::default();
         let repository = RepositoryId(bytes(from)?);
-        let [_, _] = list(from)?;
+        list::<2>(from)?;
         let secs = from.i64().map_err(not_cbor)?;
         let created = Timestamp::new(secs, from.u32().map_err(not_cbor)?);
         secrets.id_key = bytes(from)?;
@@ -360,8 +290,7 @@ impl Keyset {
         secrets.map_salt = bytes(from)?;
         from.u8().map_err(not_cbor)?;
         let public_key = from.bytes().map_err(not_cbor)?;
-        let public_key = <XWing as Kem>::PublicKey::from_bytes(public_key)
-            .map_err(|_| malformed("not a public key"))?;
+        let public_key = PublicKey::from_bytes(public_key).ok_or(malformed("not a public key"))?;
         let [min, avg, max] = numbers(from)?;
         let chunk_params = ChunkParams { min, avg, max };
         chunk_params.validate()?;
@@ -369,12 +298,12 @@ impl Keyset {
         let map_params = MapParams { target, min, max };
         map_params.validate()?;
         let private_key = if readable {
-            Some(Zeroizing::new(bytes::<32>(from)?))
+            Some(PrivateKey::new(bytes(from)?))
         } else {
             None
         };
         if let Some(private_key) = &private_key
-            && XWing::sk_to_pk(&parse_private(private_key)?) != public_key
+            && private_key.public_key() != public_key
         {
             return Err(malformed("private and public key don't belong together"));
         }
@@ -399,36 +328,6 @@ impl fmt::Debug for Keyset {
     }
 }
 
-/// Hands the caller's entropy to HPKE.
-struct Generator<'a>(&'a dyn Entropy);
-
-impl TryRng for Generator<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(target);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Generator<'_> {}
-
-fn parse_private(seed: &[u8; 32]) -> Result<<XWing as Kem>::PrivateKey, CodecError> {
-    <XWing as Kem>::PrivateKey::from_bytes(seed).map_err(|_| malformed("not a private key"))
-}
-
 fn malformed(reason: &'static str) -> CodecError {
     CodecError::Malformed { what: WHAT, reason }
 }
@@ -450,12 +349,12 @@ fn bytes<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], CodecError> 
 }
 
 /// A key number, then the head of an array of this length.
-fn list<const N: usize>(from: &mut Decoder<'_>) -> Result<[(); N], CodecError> {
+fn list<const N: usize>(from: &mut Decoder<'_>) -> Result<(), CodecError> {
     from.u8().map_err(not_cbor)?;
     if from.array().map_err(not_cbor)? != Some(N as u64) {
         return Err(malformed("a list of the wrong length"));
     }
-    Ok([(); N])
+    Ok(())
 }
 
 fn numbers<const N: usize>(from: &mut Decoder<'_>) -> Result<[u32; N], CodecError> {

@@ -6,19 +6,23 @@
 
 #![forbid(unsafe_code)]
 
-pub mod chunk;
-pub mod compress;
 pub mod error;
 pub mod hash;
-pub mod keyset;
+
+pub mod chunk;
+pub mod compress;
 pub mod recovery;
 pub mod seal;
+mod wrap;
+
+pub mod keyset;
 pub mod slot;
 
 pub use chunk::{ChunkParams, Chunker};
 pub use compress::{Compressor, Decompressor, Encoding};
 pub use error::CodecError;
 pub use hash::{IdKey, derive_key};
-pub use keyset::{COMMITMENT_BYTES, Keyset, MapParams, WRAPPED_KEY_BYTES};
+pub use keyset::{COMMITMENT_BYTES, Keyset, MapParams};
 pub use seal::{SealKey, TAG_BYTES};
 pub use slot::{Kdf, LockedKeyset, Secret};
+pub use wrap::{INFO_BYTES_MAX, WRAPPED_KEY_BYTES};

@@ -7,12 +7,12 @@ use std::fmt;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use model::Entropy;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::error::CodecError;
+use crate::error::{CodecError, check_range};
 use crate::hash::derive_key;
 use crate::keyset::Keyset;
-use crate::seal::SealKey;
+use crate::seal::{SealKey, TAG_BYTES};
 
 /// Length of the salts: RFC 9106, section 4.
 pub const SALT_BYTES: usize = 16;
@@ -97,21 +97,9 @@ impl Kdf {
         else {
             return Ok(());
         };
-        let check = |name, value: u32, min: u32, max: u32| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let (value, min, max) = (value.into(), min.into(), max.into());
-            Err(CodecError::OutOfRange {
-                name,
-                value,
-                min,
-                max,
-            })
-        };
-        check("number of Argon2 lanes", lanes, 1, LANES_MAX)?;
-        check("number of Argon2 passes", passes, 1, PASSES_MAX)?;
-        check(
+        check_range("number of Argon2 lanes", lanes, 1, LANES_MAX)?;
+        check_range("number of Argon2 passes", passes, 1, PASSES_MAX)?;
+        check_range(
             "Argon2 memory in KiB",
             memory_kib,
             8 * lanes,
@@ -140,8 +128,6 @@ impl Kdf {
                     .try_reserve_exact(params.block_count())
                     .map_err(|_| no_memory.clone())?;
                 blocks.resize(params.block_count(), Block::new());
-                // Not `Zeroizing<Vec>`: what Argon2 leaves behind is as good as random, and wiping
-                // 64 MiB is done by overwriting it with plain zeros below.
                 let mut key = Zeroizing::new([0; 32]);
                 let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
                     .hash_password_into_with_memory(
@@ -150,7 +136,8 @@ impl Kdf {
                         key.as_mut_slice(),
                         &mut blocks,
                     );
-                blocks.fill(Block::new());
+                // What the password left in memory would make guessing it fast.
+                blocks.zeroize();
                 derived.map_err(|_| no_memory)?;
                 Ok(key)
             }
@@ -202,8 +189,7 @@ impl LockedKeyset {
         let key = kdf.derive(secret)?;
         let record = keyset.to_cbor();
         // Room for everything at once: the record is secret until it is sealed in place.
-        let mut sealed =
-            Vec::with_capacity(COMMITMENT_BYTES + record.len() + crate::seal::TAG_BYTES);
+        let mut sealed = Vec::with_capacity(COMMITMENT_BYTES + record.len() + TAG_BYTES);
         sealed.extend_from_slice(derive_key(COMMITMENT_CONTEXT, key.as_slice()).as_slice());
         sealed.extend_from_slice(&record);
         // A fresh salt makes a fresh key: nonce 0 is used once.
