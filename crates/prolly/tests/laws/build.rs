@@ -94,7 +94,11 @@ fn a_tail_of_any_length_can_be_cut_and_grown() {
     for kept in 0..keys.len() {
         let cut: Batch = keys[kept..].iter().map(|key| (key.clone(), None)).collect();
         let head: Batch = keys[..kept].iter().map(|key| (key.clone(), None)).collect();
-        check_edits(SMALL, contents.clone(), &[cut]);
+        let grown = cut
+            .keys()
+            .map(|key| (key.clone(), contents.get(key).cloned()))
+            .collect();
+        check_edits(SMALL, contents.clone(), &[cut, grown]);
         check_edits(SMALL, contents.clone(), &[head]);
     }
 }
