@@ -4,13 +4,13 @@
 //! the bytes mean, nothing of keys and nothing of sources. Modules are listed in reading order and
 //! import only earlier ones.
 
-pub mod name;
-pub mod error;
-pub mod storage;
-pub mod memory;
-pub mod local;
-pub mod count;
-pub mod fault;
+mod name;
+mod error;
+mod storage;
+mod memory;
+mod local;
+mod count;
+mod fault;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 

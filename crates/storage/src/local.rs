@@ -4,7 +4,7 @@
 //! written to the wrong place and nothing looks empty. An object is written to a file without a name
 //! (or, where the file system has none such, to `tmp/`), synced, given its name, and then the directories
 //! are synced. A sync that failed is never tried again: the kernel may have dropped the data and would
-//! report success.
+//! report success. After a failed sync of a directory the storage takes nothing more.
 
 mod tree;
 mod temporary;

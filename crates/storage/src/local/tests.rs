@@ -321,6 +321,26 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     drop(unmount);
 }
 
+#[test]
+fn nothing_is_acknowledged_after_a_directory_failed() {
+    both_ways(|make| {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = make(directory.path());
+        storage.put_new(&pack(1), b"one").unwrap();
+        let mut begun = storage.create(&pack(2)).unwrap();
+        begun.append(b"two").unwrap();
+        storage.tree.set_broken();
+        begun.commit().unwrap_err();
+        storage.put_new(&pack(3), b"three").unwrap_err();
+        storage.replace(&pack(1), b"four").unwrap_err();
+        assert_eq!(
+            files(directory.path()),
+            BTreeMap::from([(pack(1).to_string(), 3)])
+        );
+        assert_eq!(storage.read(&pack(1)).unwrap(), b"one");
+    });
+}
+
 struct Unmount<'a>(&'a Path);
 
 impl Drop for Unmount<'_> {

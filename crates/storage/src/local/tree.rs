@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
@@ -36,6 +37,9 @@ pub(super) struct Tree {
     rooted: Mutex<BTreeSet<String>>,
     /// Whether files without names can be made and named later.
     unnamed: AtomicBool,
+    /// The sync of a directory failed. Another one may succeed without having carried the names to the
+    /// disk, so nothing is acknowledged any more.
+    broken: AtomicBool,
 }
 
 impl Tree {
@@ -49,6 +53,7 @@ impl Tree {
             path: path.to_owned(),
             rooted: Mutex::default(),
             unnamed: AtomicBool::new(unnamed),
+            broken: AtomicBool::new(false),
         })
     }
 
@@ -64,6 +69,10 @@ impl Tree {
         self.unnamed.store(false, Ordering::Relaxed);
     }
 
+    pub(super) fn set_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn open_directory(&self, directory: &str) -> Result<OwnedFd> {
         self.try_open(directory)
             .map_err(|error| self.failed("open", directory, error))
@@ -71,6 +80,7 @@ impl Tree {
 
     /// Opens the directory, making it and what is above it first if need be.
     pub(super) fn make_directory(&self, directory: &str) -> Result<OwnedFd> {
+        self.refuse_when_broken(directory)?;
         match self.try_open(directory) {
             Err(Errno::NOENT) => {}
             other => return other.map_err(|error| self.failed("open", directory, error)),
@@ -95,7 +105,8 @@ impl Tree {
     /// Carries the names in the directory to the disk, and the directory's own name where that is not
     /// known to have been done.
     pub(super) fn sync(&self, directory: &str, opened: &OwnedFd) -> Result<()> {
-        sync_directory(opened).map_err(|error| self.failed("sync", directory, error))?;
+        self.refuse_when_broken(directory)?;
+        self.sync_names(directory, opened)?;
         let mut done = Vec::new();
         let mut child = directory;
         while !child.is_empty() && !self.lock().contains(child) {
@@ -103,7 +114,7 @@ impl Tree {
             // One sync is good for all directories that are there already.
             let beside = self.entries(parent)?;
             let opened = self.open_directory(parent)?;
-            sync_directory(&opened).map_err(|error| self.failed("sync", parent, error))?;
+            self.sync_names(parent, &opened)?;
             let slash = if parent.is_empty() { "" } else { "/" };
             let names = beside.iter().filter_map(|name| name.to_str());
             done.extend(names.map(|name| format!("{parent}{slash}{name}")));
@@ -134,6 +145,26 @@ impl Tree {
 
     pub(super) fn failed(&self, action: &'static str, within: &str, error: Errno) -> StorageError {
         StorageError::from_io(action, self.path.join(within).display(), error)
+    }
+
+    fn sync_names(&self, directory: &str, opened: &OwnedFd) -> Result<()> {
+        sync_directory(opened).map_err(|error| {
+            self.set_broken();
+            self.failed("sync", directory, error)
+        })
+    }
+
+    fn refuse_when_broken(&self, directory: &str) -> Result<()> {
+        if !self.broken.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let source = io::Error::other("an earlier sync of a directory failed");
+        let what = self.path.join(directory).display().to_string();
+        Err(StorageError::Io {
+            action: "write to",
+            what,
+            source,
+        })
     }
 
     fn try_open(&self, directory: &str) -> std::result::Result<OwnedFd, Errno> {
