@@ -40,11 +40,12 @@ pub fn parse(text: &str) -> Result<Zeroizing<[u8; 32]>, CodecError> {
         .split(|byte| !byte.is_ascii_alphanumeric())
         .collect();
     groups.retain(|group| !group.is_empty());
-    if groups
-        .first()
-        .is_some_and(|first| first.eq_ignore_ascii_case(PREFIX.as_bytes()))
+    if let Some(first) = groups.first_mut()
+        && let Some((start, rest)) = first.split_at_checked(PREFIX.len())
+        && start.eq_ignore_ascii_case(PREFIX.as_bytes())
     {
-        groups.remove(0);
+        *first = rest;
+        groups.retain(|group| !group.is_empty());
     }
     // A character too many or too few shifts all that follow: where the groups are kept apart, it is
     // the group's fault and not that of the rest.
