@@ -32,12 +32,12 @@ fn tree() -> TempDir {
     tree
 }
 
-fn check(options: ExcludeOptions, gone: &[&str], excluded: u64) -> Excludes {
+fn check(options: &ExcludeOptions, gone: &[&str], excluded: u64) -> Excludes {
     let tree = tree();
     check_in(tree.path(), options, gone, excluded)
 }
 
-fn check_in(root: &Path, options: ExcludeOptions, gone: &[&str], excluded: u64) -> Excludes {
+fn check_in(root: &Path, options: &ExcludeOptions, gone: &[&str], excluded: u64) -> Excludes {
     let paths = |exclude: Excludes| {
         let options = ScanOptions {
             exclude,
@@ -59,7 +59,7 @@ fn check_in(root: &Path, options: ExcludeOptions, gone: &[&str], excluded: u64) 
         );
         (paths, summary.unwrap().excluded)
     };
-    let exclude = Excludes::new(root, &options).unwrap();
+    let exclude = Excludes::new(root, options).unwrap();
     let (all, _) = paths(Excludes::none());
     let (kept, counted) = paths(exclude.clone());
     let missing: Vec<&str> = all
@@ -94,24 +94,24 @@ fn patterns(patterns: &[&str]) -> ExcludeOptions {
 
 #[test]
 fn patterns_are_those_of_gitignore() {
-    check(patterns(&[]), &[], 0);
+    check(&patterns(&[]), &[], 0);
     check(
-        patterns(&["*.o"]),
+        &patterns(&["*.o"]),
         &["a.o", "build/keep.o", "build/sub/x.o"],
         3,
     );
-    check(patterns(&["*.o", "!keep.o"]), &["a.o", "build/sub/x.o"], 2);
+    check(&patterns(&["*.o", "!keep.o"]), &["a.o", "build/sub/x.o"], 2);
     check(
-        patterns(&["/build/"]),
+        &patterns(&["/build/"]),
         &["build", "build/keep.o", "build/sub", "build/sub/x.o"],
         1,
     );
     check(
-        patterns(&["src/**/x.c", "# a remark", ""]),
+        &patterns(&["src/**/x.c", "# a remark", ""]),
         &["src/build/x.c"],
         1,
     );
-    check(patterns(&["build/*", "!build/sub"]), &["build/keep.o"], 1);
+    check(&patterns(&["build/*", "!build/sub"]), &["build/keep.o"], 1);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn pattern_files_are_read() {
         pattern_files: vec![file],
         ..ExcludeOptions::default()
     };
-    check_in(tree.path(), options, &["src/build/x.c"], 1);
+    check_in(tree.path(), &options, &["src/build/x.c"], 1);
     let missing = vec![outside.path().join("missing")];
     let options = ExcludeOptions {
         pattern_files: missing,
@@ -140,13 +140,13 @@ fn markers_keep_themselves_and_their_directory() {
         caches: true,
         ..ExcludeOptions::default()
     };
-    check(options, &["cache/blob"], 1);
+    check(&options, &["cache/blob"], 1);
     let if_present = vec![b".nobackup".to_vec()];
     let options = ExcludeOptions {
         if_present,
         ..ExcludeOptions::default()
     };
-    check(options, &["marked/deep", "marked/deep/blob"], 1);
+    check(&options, &["marked/deep", "marked/deep/blob"], 1);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn large_files_are_left_out() {
         ..ExcludeOptions::default()
     };
     let gone = ["a.c", "cache/CACHEDIR.TAG", "fake/CACHEDIR.TAG"];
-    check(options, &gone, 3);
+    check(&options, &gone, 3);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn directories_never_entered_are_kept() {
         ..ExcludeOptions::default()
     };
     let gone = ["build/keep.o", "build/sub", "build/sub/x.o"];
-    let exclude = check_in(tree.path(), options, &gone, 0);
+    let exclude = check_in(tree.path(), &options, &gone, 0);
     assert_eq!(
         exclude.explain(tree.path(), b"build\0sub"),
         Some(Reason::Never)

@@ -15,10 +15,9 @@ use recoup_source::files::{ScanOptions, ScanSummary, Scanned, Stat, scan};
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat};
 use tempfile::TempDir;
 
-fn collect(
-    root: &Path,
-    options: &ScanOptions,
-) -> (Vec<(Vec<u8>, Stat)>, Vec<Vec<u8>>, ScanSummary) {
+type Found = (Vec<u8>, Stat);
+
+fn collect(root: &Path, options: &ScanOptions) -> (Vec<Found>, Vec<Vec<u8>>, ScanSummary) {
     let (mut entries, mut problems) = (Vec::new(), Vec::new());
     let summary = scan(root, options, &Silent, &Cancel::default(), &mut |scanned| {
         match scanned {
@@ -273,7 +272,7 @@ fn what_vanishes_is_passed_over() {
         },
     );
     remover.join().unwrap();
-    assert!(result.unwrap().complete && keys.is_sorted() && keys.len() >= 1 + 10 * 101);
+    assert!(result.unwrap().complete && keys.is_sorted() && keys.len() > 10 * 101);
 }
 
 #[test]

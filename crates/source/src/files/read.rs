@@ -67,16 +67,18 @@ impl TreeReader {
 
     /// Opens a regular file and tells its state as of now. Use `pread`: the position isn't kept.
     pub fn open_file(&self, key: &[u8]) -> Result<(OwnedFd, Stat), SourceError> {
-        let file = self
-            .open_content(key)
-            .map_err(|errno| self.refused("open", key, errno))?;
+        let other = || SourceError::WrongKind {
+            path: path_of(&self.path, key),
+            expected: "a regular file",
+        };
+        let file = self.open_content(key).map_err(|errno| match errno {
+            // Directories, and sockets or devices that nobody answers for.
+            Errno::ISDIR | Errno::NXIO | Errno::NODEV => other(),
+            errno => self.refused("open", key, errno),
+        })?;
         let stat = Stat::of(&file).map_err(|errno| self.refused("look at", key, errno))?;
         if stat.kind != Kind::File {
-            let path = path_of(&self.path, key);
-            return Err(SourceError::WrongKind {
-                path,
-                expected: "a regular file",
-            });
+            return Err(other());
         }
         Ok((file, stat))
     }

@@ -125,11 +125,13 @@ impl Names {
         let arena = &self.arena;
         let bytes = |start: u32| c_str(arena, start).to_bytes();
         if !self.starts.is_sorted_by(|&a, &b| bytes(a) < bytes(b)) {
-            // The first eight bytes decide most comparisons without touching the arena.
+            // Eight bytes behind what all names begin with decide most comparisons without touching
+            // the arena.
+            let common = common_prefix(self.starts.iter().map(|&start| bytes(start)));
             let mut keyed: Vec<(u64, u32)> = self
                 .starts
                 .iter()
-                .map(|&start| (head(bytes(start)), start))
+                .map(|&start| (head(&bytes(start)[common..]), start))
                 .collect();
             keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| bytes(a.1).cmp(bytes(b.1))));
             self.starts = keyed.into_iter().map(|(_, start)| start).collect();
@@ -299,6 +301,18 @@ pub(super) fn push_name(key: &[u8], name: &[u8], into: &mut Vec<u8>) {
 fn c_str(arena: &[u8], start: u32) -> &CStr {
     // Every name in the arena was pushed with the zero byte that ends it.
     CStr::from_bytes_until_nul(&arena[start as usize..]).unwrap_or_default()
+}
+
+/// How many bytes all names begin with in common.
+fn common_prefix<'n>(mut names: impl Iterator<Item = &'n [u8]>) -> usize {
+    let first = names.next().unwrap_or_default();
+    names.fold(first.len(), |common, name| {
+        first[..common]
+            .iter()
+            .zip(name)
+            .take_while(|(a, b)| a == b)
+            .count()
+    })
 }
 
 fn head(name: &[u8]) -> u64 {
