@@ -131,6 +131,11 @@ impl Keyset {
         self.repository
     }
 
+    /// The public key to which the keys of packs and snapshots are wrapped.
+    pub fn public_key_bytes(&self) -> Vec<u8> {
+        self.public_key.to_bytes()
+    }
+
     /// When they were made.
     pub fn created(&self) -> Timestamp {
         self.created

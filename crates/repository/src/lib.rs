@@ -1,1 +1,30 @@
-//! Packs, index, maps at rest, check, repair: the only writer of stored data
+//! The repository: packs, index, maps at rest, keys, check and repair. The only writer of stored data.
+//!
+//! Knows nothing of sources, file systems or the terminal. Modules are listed in reading order and
+//! import only earlier ones.
+
+pub mod error;
+pub mod recent;
+pub mod object;
+pub mod pack;
+pub mod run;
+pub mod index;
+pub mod keys;
+pub mod repository;
+pub mod blobs;
+pub mod nodes;
+pub mod snapshots;
+pub mod session;
+pub mod packer;
+pub mod check;
+pub mod repair;
+
+pub use blobs::{Location, Segment};
+pub use check::{CheckOptions, CheckReport, Finding};
+pub use error::RepositoryError;
+pub use keys::{KeyInfo, NewKey};
+pub use nodes::{MapReader, MapWriter};
+pub use packer::Packer;
+pub use repository::{Repository, Warning};
+pub use session::{Session, Written};
+pub use snapshots::Stored;

@@ -1,0 +1,118 @@
+//! The index: all runs of a repository, asked as one.
+
+use std::collections::HashSet;
+use std::sync::{Arc, RwLock};
+
+use codec::Keyset;
+use format::index::{IndexedPack, IndexedSegment, ShortId};
+use model::RunId;
+use storage::{ObjectKind, ObjectName, Storage};
+
+use crate::error::{RepositoryError, Result};
+use crate::recent::Recent;
+use crate::run::{BlockCache, Run};
+
+/// Bytes of decoded blocks that are kept.
+const BLOCK_CACHE_BYTES: usize = 32 << 20;
+
+/// All runs.
+#[derive(Debug)]
+pub struct Index {
+    runs: RwLock<Vec<Arc<Run>>>,
+    cache: BlockCache,
+}
+
+/// Where a blob is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its pack.
+    pub pack: IndexedPack,
+    /// Its segment.
+    pub segment: IndexedSegment,
+    /// Where it begins in the plaintext of the segment.
+    pub offset: u32,
+    /// Its length.
+    pub len: u32,
+}
+
+impl Index {
+    /// Opens every run. A run that can't be read does not stand in the way of the others: what is
+    /// wrong with it is handed back.
+    pub fn open(storage: &dyn Storage, keyset: &Keyset) -> Result<(Self, Vec<RepositoryError>)> {
+        let mut runs = Vec::new();
+        let mut damaged = Vec::new();
+        for (name, len) in storage.list(ObjectKind::Index)? {
+            let ObjectName::Index(id) = name else {
+                continue;
+            };
+            match Run::open(storage, id, len, keyset) {
+                Ok(run) => runs.push(Arc::new(run)),
+                Err(error) if error.is_damage() => damaged.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let superseded: HashSet<RunId> = runs
+            .iter()
+            .flat_map(|run| run.directory.supersedes.iter().copied())
+            .collect();
+        runs.retain(|run| !superseded.contains(&run.id));
+        // Large runs first: most blobs are found at the first try.
+        runs.sort_by_key(|run| std::cmp::Reverse(run.directory.blobs));
+        Ok((
+            Self {
+                runs: RwLock::new(runs),
+                cache: Recent::new(BLOCK_CACHE_BYTES),
+            },
+            damaged,
+        ))
+    }
+
+    /// The runs there are.
+    pub fn runs(&self) -> Vec<Arc<Run>> {
+        self.runs
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes in a run that was written just now.
+    pub fn add(&self, run: Run) {
+        self.runs
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(Arc::new(run));
+    }
+
+    /// How many blobs are listed; one that stands in two runs counts twice.
+    pub fn blobs(&self) -> u64 {
+        self.runs().iter().map(|run| run.directory.blobs).sum()
+    }
+
+    /// Where a blob is.
+    pub fn find(&self, id: &ShortId, storage: &dyn Storage) -> Result<Option<Place>> {
+        let runs = self
+            .runs
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut failed = None;
+        for run in runs.iter() {
+            match run.find(id, storage, &self.cache) {
+                Ok(None) => {}
+                Ok(Some(blob)) => {
+                    let segment = run.directory.segments[blob.segment as usize];
+                    let pack = run.directory.packs[segment.pack as usize];
+                    return Ok(Some(Place {
+                        pack,
+                        segment,
+                        offset: blob.offset,
+                        len: blob.len,
+                    }));
+                }
+                // Another run may list the blob as well.
+                Err(error) if error.is_damage() => failed = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+}

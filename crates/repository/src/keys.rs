@@ -1,0 +1,280 @@
+//! Making a repository, and the keys that open it.
+
+use codec::{ChunkParams, Kdf, Keyset, LockedKeyset, MapParams, Secret};
+use format::config::from_hex;
+use format::slot::SlotKdf;
+use format::{Config, KeySlot, Role};
+use model::{Entropy, KeyId, RepositoryId, Timestamp};
+use storage::{ObjectKind, ObjectName, Storage, StorageError};
+
+use crate::error::{RepositoryError, Result};
+
+/// What is to be known about a key besides its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// What it can do.
+    pub role: Role,
+    /// What kind of secret it is: `password`, `key-file`, `recovery-code`.
+    pub kind: String,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it is made, RFC 3339.
+    pub created: String,
+}
+
+/// A key slot, as listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its id.
+    pub id: KeyId,
+    /// What is known about it.
+    pub key: NewKey,
+}
+
+/// Makes a repository: first the keys, then the config, whose presence makes it one.
+pub fn create(
+    storage: &dyn Storage,
+    keys: &[(Secret, NewKey)],
+    created: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(Keyset, Vec<KeyId>)> {
+    let mut id = RepositoryId([0; 16]);
+    entropy.fill(&mut id.0);
+    let keyset = Keyset::generate(
+        id,
+        created,
+        ChunkParams::default(),
+        MapParams::default(),
+        entropy,
+    )
+    .map_err(|error| RepositoryError::codec("new key set", &error))?;
+    let mut ids = Vec::new();
+    for (secret, key) in keys {
+        ids.push(add_slot(storage, &keyset, secret, key, entropy)?);
+    }
+    storage.put_new(&ObjectName::Config, config_of(&keyset).encode().as_bytes())?;
+    Ok((keyset, ids))
+}
+
+/// The config that a key set implies.
+pub fn config_of(keyset: &Keyset) -> Config {
+    let ChunkParams { min, avg, max } = keyset.chunk_params();
+    let map = keyset.map_params();
+    let mut config = Config {
+        repository: keyset.repository(),
+        public_key: keyset.public_key_bytes(),
+        chunker: [min, avg, max],
+        map: [map.target, map.min, map.max],
+        seal: [0; 32],
+    };
+    config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());
+    config
+}
+
+/// Compares the stored config with the one that the key set implies.
+pub fn check_config(storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
+    let bytes = match storage.read(&ObjectName::Config) {
+        Err(StorageError::Missing { .. }) => {
+            return Err(RepositoryError::ConfigAltered { why: "it is gone" });
+        }
+        read => read?,
+    };
+    let config = Config::decode(&bytes).map_err(|error| match error {
+        format::FormatError::Newer { .. } => RepositoryError::format(ObjectName::Config, &error),
+        _ => RepositoryError::ConfigAltered {
+            why: "it is not readable",
+        },
+    })?;
+    if config == config_of(keyset) {
+        Ok(())
+    } else {
+        Err(RepositoryError::ConfigAltered {
+            why: "it differs from what the key says",
+        })
+    }
+}
+
+/// Writes the config again from the key set.
+pub fn repair_config(storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
+    Ok(storage.replace(&ObjectName::Config, config_of(keyset).encode().as_bytes())?)
+}
+
+/// Opens the key set with a secret. Slots that can't be read are passed over if another one fits.
+pub fn unlock(storage: &dyn Storage, secret: &Secret) -> Result<(Keyset, KeyId)> {
+    let mut tried = 0;
+    let mut failed = None;
+    for (id, slot) in read_slots(storage)? {
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        let Some(locked) = locked(&slot, secret) else {
+            continue;
+        };
+        tried += 1;
+        match locked.unlock(secret, &slot.additional_data()) {
+            Ok(keyset) if keyset.repository() == slot.repository => return Ok((keyset, id)),
+            Ok(_) => {
+                failed = Some(RepositoryError::damaged(
+                    ObjectName::Key(id),
+                    "it belongs to another repository",
+                ))
+            }
+            Err(codec::CodecError::WrongSecret) => {}
+            Err(error) => failed = Some(RepositoryError::codec(ObjectName::Key(id), &error)),
+        }
+    }
+    Err(failed.unwrap_or(RepositoryError::WrongKey { slots: tried }))
+}
+
+/// The locked key set of a slot, if this kind of secret can open it.
+fn locked(slot: &KeySlot, secret: &Secret) -> Option<LockedKeyset> {
+    let salt = |text: &str| from_hex(text)?.try_into().ok();
+    let kdf = match (&slot.kdf, secret) {
+        (
+            SlotKdf::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+                salt: text,
+            },
+            Secret::Password(_),
+        ) => Kdf::Argon2id {
+            memory_kib: *memory_kib,
+            passes: *passes,
+            lanes: *lanes,
+            salt: salt(text)?,
+        },
+        (SlotKdf::Blake3 { salt: text }, Secret::Raw(_)) => Kdf::Blake3 { salt: salt(text)? },
+        _ => return None,
+    };
+    Some(LockedKeyset {
+        kdf,
+        sealed: slot.sealed.clone(),
+    })
+}
+
+fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
+    let mut slots = Vec::new();
+    for (name, _) in storage.list(ObjectKind::Key)? {
+        let ObjectName::Key(id) = name else { continue };
+        let bytes = storage.read(&name)?;
+        let slot = KeySlot::decode(&bytes).map_err(|error| RepositoryError::format(name, &error));
+        let slot = slot.and_then(|slot| match slot.id == id {
+            true => Ok(slot),
+            false => Err(RepositoryError::damaged(name, "it is another key's slot")),
+        });
+        slots.push((id, slot));
+    }
+    Ok(slots)
+}
+
+/// Lists the keys, and what is wrong with slots that can't be read.
+pub fn list(storage: &dyn Storage) -> Result<(Vec<KeyInfo>, Vec<RepositoryError>)> {
+    let (mut keys, mut damaged) = (Vec::new(), Vec::new());
+    for (id, slot) in read_slots(storage)? {
+        match slot {
+            Ok(KeySlot {
+                role,
+                kind,
+                label,
+                created,
+                ..
+            }) => {
+                keys.push(KeyInfo {
+                    id,
+                    key: NewKey {
+                        role,
+                        kind,
+                        label,
+                        created,
+                    },
+                });
+            }
+            Err(error) => damaged.push(error),
+        }
+    }
+    Ok((keys, damaged))
+}
+
+/// Adds a key. A write-only key gets a key set without the private half: what is stored can't be read
+/// with it, whatever program holds it.
+pub fn add_slot(
+    storage: &dyn Storage,
+    keyset: &Keyset,
+    secret: &Secret,
+    key: &NewKey,
+    entropy: &dyn Entropy,
+) -> Result<KeyId> {
+    if key.role == Role::Full && !keyset.can_read() {
+        return Err(RepositoryError::WriteOnlyKey);
+    }
+    let mut id = KeyId([0; 16]);
+    entropy.fill(&mut id.0);
+    let mut salt = [0; codec::slot::SALT_BYTES];
+    entropy.fill(&mut salt);
+    let (kdf, slot_kdf) = kdf_for(secret, salt);
+    let mut slot = KeySlot {
+        repository: keyset.repository(),
+        id,
+        role: key.role,
+        kind: key.kind.clone(),
+        label: key.label.clone(),
+        created: key.created.clone(),
+        kdf: slot_kdf,
+        sealed: Vec::new(),
+    };
+    let narrowed = keyset.write_only();
+    let given = if key.role == Role::Full {
+        keyset
+    } else {
+        &narrowed
+    };
+    let locked = LockedKeyset::lock_with(kdf, secret, given, &slot.additional_data())
+        .map_err(|error| RepositoryError::codec("new key", &error))?;
+    slot.sealed = locked.sealed;
+    storage.put_new(&ObjectName::Key(id), slot.encode().as_bytes())?;
+    Ok(id)
+}
+
+fn kdf_for(secret: &Secret, salt: [u8; codec::slot::SALT_BYTES]) -> (Kdf, SlotKdf) {
+    let text = format::config::to_hex(&salt);
+    match secret {
+        Secret::Raw(_) => (Kdf::Blake3 { salt }, SlotKdf::Blake3 { salt: text }),
+        Secret::Password(_) => {
+            let kdf = Kdf::argon2id(salt);
+            let slot = match kdf {
+                Kdf::Argon2id {
+                    memory_kib,
+                    passes,
+                    lanes,
+                    ..
+                } => SlotKdf::Argon2id {
+                    memory_kib,
+                    passes,
+                    lanes,
+                    salt: text,
+                },
+                Kdf::Blake3 { .. } => SlotKdf::Blake3 { salt: text },
+            };
+            (kdf, slot)
+        }
+    }
+}
+
+/// Removes a key. The last key that can read stays: without it everything stored would be lost.
+pub fn remove_slot(storage: &dyn Storage, id: KeyId) -> Result<()> {
+    let (keys, _) = list(storage)?;
+    let readers = keys.iter().filter(|info| info.key.role == Role::Full);
+    if readers.clone().count() == 1 && readers.clone().any(|info| info.id == id) {
+        return Err(RepositoryError::Key {
+            action: "remove the key",
+            why: "it is the last one that can read the repository; add another one first"
+                .to_owned(),
+        });
+    }
+    Ok(storage.remove(&ObjectName::Key(id))?)
+}
