@@ -138,10 +138,10 @@ fn keys(seed: u64) {
         Keyset::generate(repository, created, chunk, map, &Fixed).expect("defaults are valid");
     let mut wrapped = Vec::new();
     time("wrap", &mut || {
-        wrapped = keyset.wrap(&[7; 32], b"speed", &Fixed)
+        wrapped = keyset.wrap(&[7; 32], b"speed", &Fixed);
     });
     time("unwrap", &mut || {
-        assert!(keyset.unwrap(&wrapped, b"speed").is_ok())
+        assert!(keyset.unwrap(&wrapped, b"speed").is_ok());
     });
     println!("{:24} {:8} bytes", "wrapped key", wrapped.len());
     println!("{:24} {:8} bytes", "key set", keyset.to_cbor().len());

@@ -136,13 +136,20 @@ impl Chunker {
     /// the hash there or at the end.
     #[inline]
     fn scan(&self, data: &[u8], mut hash: u64, threshold: u64) -> (Option<usize>, u64) {
-        // Eight bytes per turn of the loop: the length is checked once for all of them.
+        // Two bytes per step: the second hash is made from the one before both, not from the first, so
+        // that the processor waits once per pair. Four pairs per turn check the length once.
+        let gear = &*self.gear;
         let (blocks, rest) = data.as_chunks::<8>();
         for (index, block) in blocks.iter().enumerate() {
-            for (offset, &byte) in block.iter().enumerate() {
-                hash = self.roll(hash, byte);
+            for (pair, &[first, second]) in block.as_chunks::<2>().0.iter().enumerate() {
+                let (first, second) = (gear[usize::from(first)], gear[usize::from(second)]);
+                let middle = (hash << 1).wrapping_add(first);
+                hash = (hash << 2).wrapping_add((first << 1).wrapping_add(second));
+                if middle <= threshold {
+                    return (Some(index * 8 + pair * 2 + 1), middle);
+                }
                 if hash <= threshold {
-                    return (Some(index * 8 + offset + 1), hash);
+                    return (Some(index * 8 + pair * 2 + 2), hash);
                 }
             }
         }

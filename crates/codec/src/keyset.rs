@@ -338,7 +338,6 @@ fn malformed(reason: &'static str) -> CodecError {
 }
 
 // The CBOR error's own text could quote bytes of the record: it is dropped.
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn not_cbor(_: minicbor::decode::Error) -> CodecError {
     malformed("not the CBOR that is expected")
 }
