@@ -1,9 +1,10 @@
 //! Automation of the project: `cargo xtask tidy`, `bench`, `dist`. Knows nothing of how Recoup works.
 
+mod workspace;
+
 mod bench;
 mod dist;
 mod tidy;
-mod workspace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

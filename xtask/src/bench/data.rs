@@ -27,7 +27,7 @@ const PACKAGES_QUICK: [&str; 2] = ["^golang-[0-9.]+-src$", "^libboost1[.][0-9]+-
 /// other measurements of these tools used.
 const LEFT_OUT: &str = "--exclude=gcc-*/gcc/testsuite";
 /// What the file system of the image is filled with: about 62 % of 4 GiB.
-const IMAGE_CONTENT: [&str; 2] = ["linux-source", "gcc-"];
+const IMAGE_CONTENT: [&str; 4] = ["linux-source", "gcc-", "libboost", "python3"];
 const IMAGE_CONTENT_QUICK: [&str; 1] = ["golang-"];
 /// Any fixed value: the image must not differ from machine to machine.
 const IMAGE_UUID: &str = "4ec0ffee-0000-4000-8000-000000000001";
@@ -145,7 +145,7 @@ impl Data {
 
     /// What is known of the sets that were made.
     pub(crate) fn facts(&self) -> Value {
-        let mut facts = json!({});
+        let mut facts = json!({ "quick": self.quick });
         for name in ["small", "big", "media"] {
             let record = fs::read(self.root.join(format!("{name}.json")));
             if let Some(value) = record

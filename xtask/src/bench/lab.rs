@@ -90,9 +90,9 @@ impl Lab {
         Ok(copy)
     }
 
-    pub(crate) fn group(&self, name: &'static str, source: PathBuf, tools: &[Tool]) -> Group {
+    pub(crate) fn group(&self, name: &'static str, source: &Path, tools: &[Tool]) -> Group {
         let place = |tool: &Tool| Place {
-            source: source.clone(),
+            source: source.to_owned(),
             repository: self.folder.join("repositories").join(name).join(word(tool)),
             home: self.folder.join("homes").join(name).join(word(tool)),
             snapshot: "s0".to_owned(),

@@ -41,11 +41,11 @@ pub(crate) fn json(rows: &[Row], tools: &[Tool], facts: &Value, runs: u64) -> Va
         "runs": runs,
         "tools": versions.collect::<serde_json::Map<_, _>>(),
         "data": facts,
-        "rows": rows.iter().map(row_json).collect::<Vec<_>>(),
+        "rows": rows.iter().map(|row| row_json(row, facts)).collect::<Vec<_>>(),
     })
 }
 
-fn row_json(row: &Row) -> Value {
+fn row_json(row: &Row, facts: &Value) -> Value {
     let cells = row.cells.iter().map(|cell| {
         let samples = cell.samples.iter().map(|sample| {
             json!({
@@ -68,7 +68,7 @@ fn row_json(row: &Row) -> Value {
     json!({
         "group": row.group,
         "title": row.title,
-        "limit_seconds": targets::limit(row),
+        "limit_seconds": targets::limit(row, facts),
         "cells": cells.collect::<Vec<_>>(),
         "targets": verdicts.collect::<Vec<_>>(),
     })
@@ -83,7 +83,7 @@ fn markdown(rows: &[Row], tools: &[Tool], facts: &Value, runs: u64) -> String {
     text.push_str(&"|---".repeat(tools.len() + 3));
     text.push_str("|\n");
     for row in rows {
-        text.push_str(&markdown_row(row, tools));
+        text.push_str(&markdown_row(row, tools, facts));
         if row.title == "first backup" {
             text.push_str(&markdown_sizes(row, tools));
         }
@@ -92,7 +92,7 @@ fn markdown(rows: &[Row], tools: &[Tool], facts: &Value, runs: u64) -> String {
     text
 }
 
-fn markdown_row(row: &Row, tools: &[Tool]) -> String {
+fn markdown_row(row: &Row, tools: &[Tool], facts: &Value) -> String {
     let best = targets::best_peer(row).map(|cell| cell.tool);
     let mut text = format!("| {}: {}", row.group, row.title);
     for cell in cells(row, tools) {
@@ -106,7 +106,7 @@ fn markdown_row(row: &Row, tools: &[Tool]) -> String {
             },
         );
     }
-    let limit = targets::limit(row).map_or("–".to_owned(), |limit| limit.to_string());
+    let limit = targets::limit(row, facts).map_or("–".to_owned(), |limit| limit.to_string());
     let ours = row.cells.iter().find(|cell| cell.tool == "recoup");
     let ratio = ours
         .zip(targets::best_peer(row))

@@ -16,7 +16,7 @@ const MILLION_BYTES: u64 = 6 << 30;
 
 pub(crate) fn small(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>> {
     let source = lab.working_copy(&data.small()?)?;
-    let mut group = lab.group("small", source.clone(), tools);
+    let mut group = lab.group("small", &source, tools);
     let memory = lab
         .memory(tree::count(&source)?.bytes * 5 / 4)?
         .join("restored");
@@ -45,7 +45,7 @@ pub(crate) fn small(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>> 
 
 pub(crate) fn big(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>> {
     let source = lab.working_copy(&data.big()?)?;
-    let mut group = lab.group("big", source.clone(), tools);
+    let mut group = lab.group("big", &source, tools);
     let image = source.join("disk.img");
     let memory = lab.memory(fs::metadata(&image)?.len())?.join("restored");
     let mut rows = vec![
@@ -62,7 +62,7 @@ pub(crate) fn big(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>> {
 
 pub(crate) fn media(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>> {
     let source = lab.working_copy(&data.media()?)?;
-    let mut group = lab.group("media", source.clone(), tools);
+    let mut group = lab.group("media", &source, tools);
     let memory = lab.memory(tree::count(&source)?.bytes)?.join("restored");
     let mut rows = vec![first(lab, &mut group)?];
     rows.push(restore(lab, &mut group, "full restore, tmpfs", &memory)?);
@@ -82,7 +82,7 @@ pub(crate) fn million(data: &Data, lab: &Lab, tools: &[Tool]) -> Result<Vec<Row>
         count.files,
         count.bytes / 1_000_000
     );
-    let mut group = lab.group("million", source, &tools);
+    let mut group = lab.group("million", &source, &tools);
     let rows = vec![
         first(lab, &mut group)?,
         again(lab, &mut group, "unchanged")?,
