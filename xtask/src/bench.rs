@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Measure the peers only
     #[arg(long)]
     without_recoup: bool,
+    /// Measure this binary instead of building one
+    #[arg(long)]
+    recoup: Option<PathBuf>,
     /// Only make the data
     #[arg(long)]
     only_data: bool,
@@ -84,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn find_tools(options: &Options, folder: &Path) -> Result<Vec<Tool>> {
     let mut tools = peers::find(&options.peers, &folder.join("peers"))?;
     if !options.without_recoup {
-        tools.extend(ours::find()?);
+        tools.extend(ours::find(options.recoup.as_deref())?);
     }
     for tool in &tools {
         eprintln!("{}: {}", tool.name, tool.version);

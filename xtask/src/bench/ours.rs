@@ -7,10 +7,15 @@ use super::run::Step;
 use super::tools::{Kind, Place, Tool, Work};
 use crate::workspace;
 use anyhow::Result;
+use std::path::Path;
 use std::process::Command;
 
-pub(crate) fn find() -> Result<Option<Tool>> {
-    let program = workspace::build_recoup("release")?;
+/// The binary `given`, or one that is built now.
+pub(crate) fn find(given: Option<&Path>) -> Result<Option<Tool>> {
+    let program = match given {
+        Some(path) => path.canonicalize()?,
+        None => workspace::build_recoup("release")?,
+    };
     let output = Command::new(&program).arg("--version").output()?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if version.is_empty() {
