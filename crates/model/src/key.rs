@@ -109,7 +109,9 @@ impl PathKey {
 
     /// The components, outermost first; none for the root.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|&byte| byte == 0).filter(|name| !name.is_empty())
+        self.0
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty())
     }
 
     /// The stored form.
@@ -135,7 +137,9 @@ impl PathKey {
     /// Whether `key` is this entry or lies beneath it.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.is_root()
-            || key.strip_prefix(self.0.as_slice()).is_some_and(|rest| rest.first().is_none_or(|&b| b == 0))
+            || key
+                .strip_prefix(self.0.as_slice())
+                .is_some_and(|rest| rest.first().is_none_or(|&b| b == 0))
     }
 
     /// First key after this entry and everything beneath it; `None` when nothing can follow (the root).
@@ -154,12 +158,18 @@ pub fn parent(key: &[u8]) -> Option<&[u8]> {
     if key.is_empty() {
         return None;
     }
-    Some(key.iter().rposition(|&byte| byte == 0).map_or(&[], |at| &key[..at]))
+    Some(
+        key.iter()
+            .rposition(|&byte| byte == 0)
+            .map_or(&[], |at| &key[..at]),
+    )
 }
 
 /// A stored key as a path with `/` between the components.
 pub fn to_path(key: &[u8]) -> Vec<u8> {
-    key.iter().map(|&byte| if byte == 0 { b'/' } else { byte }).collect()
+    key.iter()
+        .map(|&byte| if byte == 0 { b'/' } else { byte })
+        .collect()
 }
 
 fn check_name(name: &[u8]) -> Result<(), KeyError> {
