@@ -129,6 +129,8 @@ impl Lab {
                     .and_then(|sample| Ok((sample, self.verify(run, tool, place, work)?)));
                 match outcome {
                     Ok((sample, complaint)) => {
+                        let (wall, cpu) = (sample.wall_seconds, sample.cpu_seconds);
+                        eprintln!("  {wall:.3} s wall, {cpu:.3} s CPU");
                         cell.samples.push(sample);
                         cell.complaint = complaint;
                     }
