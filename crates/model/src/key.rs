@@ -53,10 +53,10 @@ impl PathKey {
         Self(Vec::new())
     }
 
-    /// Takes the bytes of a stored key, refusing what no directory could hold.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, KeyError> {
+    /// Whether these bytes are a key that a tree could hold.
+    pub fn check(bytes: &[u8]) -> Result<(), KeyError> {
         if bytes.is_empty() {
-            return Ok(Self::root());
+            return Ok(());
         }
         let mut depth = 0;
         for name in bytes.split(|&byte| byte == 0) {
@@ -66,7 +66,12 @@ impl PathKey {
                 return Err(KeyError::TooDeep);
             }
         }
-        Ok(Self(bytes))
+        Ok(())
+    }
+
+    /// Takes the bytes of a stored key, refusing what no directory could hold.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, KeyError> {
+        Self::check(&bytes).map(|()| Self(bytes))
     }
 
     /// The key of a path relative to the root, with `/` between the components. Leading, trailing and

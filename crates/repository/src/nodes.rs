@@ -48,9 +48,9 @@ impl NodeStore for MapReader<'_> {
 
 /// Stores the nodes of maps.
 #[derive(Debug)]
-pub struct MapWriter<'a, 's>(pub &'a mut Packer<'s>);
+pub struct MapWriter<'p, 'a, 'r>(pub &'p mut Packer<'a, 'r>);
 
-impl NodeSink for MapWriter<'_, '_> {
+impl NodeSink for MapWriter<'_, '_, '_> {
     type Error = RepositoryError;
 
     fn put(&mut self, bytes: &[u8]) -> Result<BlobId> {

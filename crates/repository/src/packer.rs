@@ -34,8 +34,8 @@ pub struct Added {
 }
 
 /// Stores blobs for one worker.
-pub struct Packer<'s> {
-    session: &'s Session<'s>,
+pub struct Packer<'a, 'r> {
+    session: &'a Session<'r>,
     is_map: bool,
     segment_bytes: usize,
     compressor: Compressor,
@@ -44,10 +44,10 @@ pub struct Packer<'s> {
     filled: usize,
     blobs: Vec<PackedBlob>,
     sealed: Vec<u8>,
-    pack: Option<PackWriter<'s>>,
+    pack: Option<PackWriter<'r>>,
 }
 
-impl std::fmt::Debug for Packer<'_> {
+impl std::fmt::Debug for Packer<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Packer")
             .field("is_map", &self.is_map)
@@ -55,18 +55,18 @@ impl std::fmt::Debug for Packer<'_> {
     }
 }
 
-impl<'s> Packer<'s> {
+impl<'a, 'r> Packer<'a, 'r> {
     /// A packer of file data.
-    pub fn data(session: &'s Session<'s>) -> Self {
+    pub fn data(session: &'a Session<'r>) -> Self {
         Self::new(session, false, DATA_SEGMENT_BYTES)
     }
 
     /// A packer of map nodes and lists.
-    pub fn map(session: &'s Session<'s>) -> Self {
+    pub fn map(session: &'a Session<'r>) -> Self {
         Self::new(session, true, MAP_SEGMENT_BYTES)
     }
 
-    fn new(session: &'s Session<'s>, is_map: bool, segment_bytes: usize) -> Self {
+    fn new(session: &'a Session<'r>, is_map: bool, segment_bytes: usize) -> Self {
         Self {
             session,
             is_map,

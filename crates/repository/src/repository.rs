@@ -1,11 +1,12 @@
 //! An opened repository.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use codec::{IdKey, Keyset};
 use format::index::short_id;
-use model::{BlobId, Entropy, PackId, RepositoryId};
-use storage::Storage;
+use model::{BlobId, Entropy, PackId, RepositoryId, RunId, SnapshotId};
+use storage::{ObjectKind, ObjectName, Storage};
 
 use crate::blobs::Segment;
 use crate::error::{RepositoryError, Result};
@@ -138,10 +139,37 @@ impl Repository {
         self.keyset.chunker()
     }
 
-    /// Whether a blob is listed: what a backup asks before it stores one.
-    pub(crate) fn knows(&self, id: &BlobId) -> Result<bool> {
+    /// Whether everything that was listed when a cache was made is still there: the snapshot, the index
+    /// runs (or runs that repeat them), and every pack they list, at its full length.
+    pub fn still_holds(&self, runs: &[RunId], snapshot: &SnapshotId) -> Result<bool> {
+        let present = self.index.runs();
+        let listed = |id: &RunId| {
+            present
+                .iter()
+                .any(|run| run.id == *id || run.directory.supersedes.contains(id))
+        };
+        if !runs.iter().all(listed) || !self.snapshot_ids()?.contains(snapshot) {
+            return Ok(false);
+        }
+        Ok(self.lost_packs()?.is_empty())
+    }
+
+    /// Packs that the index lists and that are gone or too short.
+    pub fn lost_packs(&self) -> Result<HashSet<PackId>> {
+        let present: HashMap<ObjectName, u64> =
+            self.storage.list(ObjectKind::Pack)?.into_iter().collect();
+        let runs = self.index.runs();
+        let packs = runs.iter().flat_map(|run| &run.directory.packs);
+        Ok(packs
+            .filter(|pack| present.get(&ObjectName::Pack(pack.id)) != Some(&pack.len))
+            .map(|pack| pack.id)
+            .collect())
+    }
+
+    /// Whether a blob is listed in a pack that is not lost: what a backup asks before it stores one.
+    pub(crate) fn knows(&self, id: &BlobId, lost: &HashSet<PackId>) -> Result<bool> {
         match self.index.find(&short_id(id), &*self.storage) {
-            Ok(place) => Ok(place.is_some()),
+            Ok(place) => Ok(place.is_some_and(|place| !lost.contains(&place.pack.id))),
             // A damaged block says nothing: storing the blob again is always right.
             Err(error) if error.is_damage() => Ok(false),
             Err(error) => Err(error),

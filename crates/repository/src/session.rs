@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use format::index::{Directory, IndexedBlob, IndexedPack, IndexedSegment, ShortId, short_id};
-use model::{BlobId, Monitor, RunId};
+use model::{BlobId, Monitor, PackId, RunId};
 
 use crate::error::{RepositoryError, Result};
 use crate::pack::SealedPack;
@@ -48,6 +48,8 @@ struct Pending {
 pub struct Session<'r> {
     repository: &'r Repository,
     fresh: Vec<Mutex<HashSet<ShortId>>>,
+    /// Packs that are gone: what only they hold is stored again.
+    lost: HashSet<PackId>,
     /// Packs for the syncer; `None` ends it.
     queue: Sender<Option<SealedPack<'r>>>,
     pending: Mutex<Pending>,
@@ -78,6 +80,7 @@ impl Repository {
         let session = Session {
             repository: self,
             fresh: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            lost: self.lost_packs()?,
             queue,
             pending: Mutex::default(),
             monitor,
@@ -117,7 +120,7 @@ impl<'r> Session<'r> {
     pub(crate) fn claim(&self, id: &BlobId) -> Result<bool> {
         let short = short_id(id);
         let shard = &self.fresh[usize::from(short[0]) % SHARDS];
-        if lock(shard).contains(&short) || self.repository.knows(id)? {
+        if lock(shard).contains(&short) || self.repository.knows(id, &self.lost)? {
             return Ok(false);
         }
         Ok(lock(shard).insert(short))

@@ -255,6 +255,16 @@ impl<'f> Extents<'f> {
         }
     }
 
+    /// The stretches between two offsets only; the ends are cut off there.
+    pub fn between(file: BorrowedFd<'f>, stat: &Stat, from: u64, to: u64) -> Self {
+        let whole = Self::new(file, stat);
+        Self {
+            at: from,
+            size: to.min(whole.size),
+            ..whole
+        }
+    }
+
     fn find(&mut self) -> std::io::Result<Option<(u64, u64, Stretch)>> {
         let from = self.at;
         let (until, stretch) = match rustix::fs::seek(self.file, SeekFrom::Data(from)) {
@@ -291,8 +301,8 @@ impl Iterator for Extents<'_> {
             return None;
         }
         if self.dense {
-            self.at = self.size;
-            return Some(Ok((0, self.size, Stretch::Data)));
+            let from = std::mem::replace(&mut self.at, self.size);
+            return Some(Ok((from, self.size - from, Stretch::Data)));
         }
         let found = self.find();
         if found.is_err() {
