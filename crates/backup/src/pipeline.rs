@@ -238,7 +238,7 @@ impl<'a, 'c> Walker<'a, 'c> {
 
     fn take(&mut self, scanned: Scanned) -> Result<()> {
         match scanned {
-            Scanned::Entry { key, stat } => self.entry(self.full_key(key), stat),
+            Scanned::Entry { key, stat } => self.entry(&self.full_key(key), stat),
             Scanned::Problem { key, error } => {
                 let key = self.full_key(key);
                 self.collect.problem(&key, error.to_string());
@@ -256,28 +256,28 @@ impl<'a, 'c> Walker<'a, 'c> {
         }
     }
 
-    fn entry(&mut self, key: Vec<u8>, stat: Stat) -> Result<()> {
-        let checked = match PathKey::check(&key) {
+    fn entry(&mut self, key: &[u8], stat: Stat) -> Result<()> {
+        let checked = match PathKey::check(key) {
             Ok(()) if key.len() > prolly::KEY_BYTES_MAX => Err("the path is too long".to_owned()),
             checked => checked.map_err(|error| error.to_string()),
         };
         if let Err(message) = checked {
-            self.collect.problem(&key, message);
+            self.collect.problem(key, message);
             return Ok(());
         }
-        let link = self.links.leader(&stat, &key).map(|leader| {
+        let link = self.links.leader(&stat, key).map(|leader| {
             let id = self.context.repository.id_key().blob_id(leader);
             let mut link = LinkId([0; 16]);
             link.0.copy_from_slice(&id.as_bytes()[..16]);
             link
         });
-        let known = self.known(&key, &stat);
+        let known = self.known(key, &stat);
         if stat.kind == Kind::File && stat.size > REGION_BYTES && known != Known::Unchanged {
             self.close_batch()?;
-            self.open.push(&key, stat, link, known);
+            self.open.push(key, stat, link, known);
             return self.start_large();
         }
-        self.open.push(&key, stat, link, known);
+        self.open.push(key, stat, link, known);
         if known == Known::Unchanged {
             self.keep_cached(&stat);
         } else {

@@ -4,10 +4,10 @@
 use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
-use model::{BlobId, Content, Device, Entry, Kind, LinkId, Timestamp, Xattr, Xattrs};
+use model::{Content, Device, Entry, Kind, LinkId, Timestamp, Xattr, Xattrs};
 
 use crate::error::FormatError;
-use crate::extents::{read_extents, write_extents};
+use crate::extents::{blob_id, read_extents, write_extents};
 
 /// Longest encoded entry: beyond it, contents and attributes go into blobs of their own.
 pub const ENTRY_BYTES_MAX: usize = 8 << 10;
@@ -215,10 +215,6 @@ fn read_field(key: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Read<()> {
         _ => d.skip()?,
     }
     Ok(())
-}
-
-pub(crate) fn blob_id(d: &mut Decoder<'_>) -> Read<BlobId> {
-    BlobId::from_slice(d.bytes()?).ok_or_else(|| minicbor::decode::Error::message("blob id"))
 }
 
 fn write_xattrs<W: Write>(list: &[Xattr], e: &mut Encoder<W>) -> Written<W> {

@@ -2,9 +2,8 @@
 
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
-use model::Extent;
+use model::{BlobId, Extent};
 
-use crate::entry::blob_id;
 use crate::error::FormatError;
 
 /// A flat array: for each extent a number and, for data, an id. The number is four times the length
@@ -54,6 +53,10 @@ pub(crate) fn read_extents(d: &mut Decoder<'_>) -> Result<Vec<Extent>, minicbor:
         extents.push(extent);
     }
     Ok(extents)
+}
+
+pub(crate) fn blob_id(d: &mut Decoder<'_>) -> Result<BlobId, minicbor::decode::Error> {
+    BlobId::from_slice(d.bytes()?).ok_or_else(|| minicbor::decode::Error::message("blob id"))
 }
 
 /// Encodes a list for a blob of its own.

@@ -4,16 +4,16 @@
 //! hostile bytes: they never panic, and check every length before they allocate. Modules are listed in
 //! reading order and import only earlier ones.
 
-pub mod bytes;
-pub mod config;
-pub mod entry;
 pub mod error;
-pub mod extents;
+pub mod bytes;
 pub mod header;
-pub mod index;
 pub mod pack;
-pub mod slot;
+pub mod index;
+pub mod extents;
+pub mod entry;
 pub mod snapshot;
+pub mod config;
+pub mod slot;
 
 pub use config::Config;
 pub use error::FormatError;

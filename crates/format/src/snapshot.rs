@@ -5,8 +5,9 @@ use minicbor::encode::{Encoder, Write};
 use model::{BlobId, Names, Snapshot, SnapshotId, Timestamp, Totals};
 
 use crate::VERSION;
-use crate::entry::{blob_id, read_time, write_time};
+use crate::entry::{read_time, write_time};
 use crate::error::FormatError;
+use crate::extents::blob_id;
 
 const WHAT: &str = "snapshot";
 

@@ -3,13 +3,13 @@
 //! Values only: this crate knows no disk, no clock, no cipher and no terminal. Modules are listed in
 //! reading order and import only earlier ones.
 
-pub mod change;
-pub mod entry;
 pub mod id;
-pub mod key;
-pub mod monitor;
-pub mod snapshot;
 pub mod time;
+pub mod key;
+pub mod entry;
+pub mod snapshot;
+pub mod change;
+pub mod monitor;
 
 pub use change::{Change, ChangeKind};
 pub use entry::{Content, Device, Entry, Extent, Kind, LinkId, Xattr, Xattrs};

@@ -1,5 +1,7 @@
 //! Why the repository could not do what it was asked. Messages fit after "failed to".
 
+use std::fmt::Display;
+
 use codec::CodecError;
 use format::FormatError;
 use model::{BlobId, PackId, SnapshotId};
@@ -89,7 +91,7 @@ pub enum RepositoryError {
 
 impl RepositoryError {
     /// An object whose bytes are not what was written.
-    pub(crate) fn damaged(object: impl ToString, why: impl ToString) -> Self {
+    pub(crate) fn damaged(object: impl Display, why: impl ToString) -> Self {
         Self::Damaged {
             object: object.to_string(),
             why: why.to_string(),
@@ -97,7 +99,7 @@ impl RepositoryError {
     }
 
     /// What a format error in `object` means.
-    pub(crate) fn format(object: impl ToString, error: &FormatError) -> Self {
+    pub(crate) fn format(object: impl Display, error: &FormatError) -> Self {
         match *error {
             FormatError::Newer { found, known, .. } => Self::Newer {
                 object: object.to_string(),
@@ -109,7 +111,7 @@ impl RepositoryError {
     }
 
     /// What a codec error in `object` means.
-    pub(crate) fn codec(object: impl ToString, error: &CodecError) -> Self {
+    pub(crate) fn codec(object: impl Display, error: &CodecError) -> Self {
         match error {
             CodecError::WriteOnlyKey => Self::WriteOnlyKey,
             _ => Self::damaged(object, error),

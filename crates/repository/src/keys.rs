@@ -121,7 +121,7 @@ pub fn unlock(storage: &dyn Storage, secret: &Secret) -> Result<(Keyset, KeyId)>
                 failed = Some(RepositoryError::damaged(
                     ObjectName::Key(id),
                     "it belongs to another repository",
-                ))
+                ));
             }
             Err(codec::CodecError::WrongSecret) => {}
             Err(error) => failed = Some(RepositoryError::codec(ObjectName::Key(id), &error)),

@@ -8,9 +8,9 @@ use format::index::short_id;
 use model::{BlobId, Entropy, PackId, RepositoryId, RunId, SnapshotId};
 use storage::{ObjectKind, ObjectName, Storage};
 
-use crate::blobs::Segment;
 use crate::error::{RepositoryError, Result};
 use crate::index::Index;
+use crate::location::Segment;
 use crate::object::ObjectKey;
 use crate::recent::Recent;
 

@@ -69,7 +69,7 @@ impl Repository {
                 Err(error) => return Err(error),
             }
         }
-        stored.sort_by(|a, b| (a.snapshot.time, a.id).cmp(&(b.snapshot.time, b.id)));
+        stored.sort_by_key(|stored| (stored.snapshot.time, stored.id));
         Ok((stored, damaged))
     }
 
