@@ -81,6 +81,24 @@ impl LocalStorage {
         Ok(storage)
     }
 
+    /// Opens a directory that may have lost its config, to write that anew. There must be keys.
+    pub fn open_without_config(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let not_there = |path: PathBuf| StorageError::NotARepository { path };
+        let tree = match Tree::open(&path) {
+            Ok(tree) => tree,
+            Err(error) => match tree::errno(&error) {
+                Some(Errno::NOENT | Errno::NOTDIR) => return Err(not_there(path)),
+                _ => return Err(error),
+            },
+        };
+        let storage = Self { path, tree };
+        match storage.list(ObjectKind::Key) {
+            Ok(keys) if !keys.is_empty() => Ok(storage),
+            _ => Err(not_there(storage.path)),
+        }
+    }
+
     /// Where the repository is.
     pub fn path(&self) -> &Path {
         &self.path
