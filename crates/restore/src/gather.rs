@@ -1,0 +1,398 @@
+//! Walks the part of the map that is restored, makes its directories, and cuts the rest into windows.
+//!
+//! Owns the rule that nothing is written but into a directory that the same map says is one. Entries
+//! come in key order: a directory, everything beneath it, what follows.
+
+use std::collections::HashMap;
+
+use model::key::parent;
+use model::{Entry, Kind, LinkId, PathKey};
+use repository::Entries;
+use source::SourceError;
+use source::files::write::{Directory, Removal};
+
+use crate::context::{Context, SourceResult};
+use crate::error::{RestoreError, Result};
+use crate::job::{Job, Window};
+use crate::remove::{make_enterable, remove};
+
+/// What was found at, or done for, a directory: what a plan tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    Made,
+    MadeInPlaceOfOther,
+    Kept,
+    /// Names beneath it that the snapshot lacks, with everything in them.
+    Removed {
+        names: u64,
+        bytes: u64,
+    },
+}
+
+/// Groups of hard links: the key of the name that has the content.
+pub(crate) type Groups = HashMap<LinkId, Box<[u8]>>;
+
+pub(crate) struct Gatherer<'c, 'a, 'm> {
+    context: &'c Context<'a>,
+    entries: Entries<'m>,
+    /// Looks names up, when those that the snapshot lacks are to be removed.
+    map: prolly::Map<'m, repository::MapReader<'m>>,
+    pending: Option<(PathKey, Entry)>,
+    started: bool,
+    /// Key of the innermost open directory; those around it are its beginnings.
+    path: Vec<u8>,
+    open: Vec<Open>,
+}
+
+/// A directory whose entries are being read.
+struct Open {
+    key_len: usize,
+    entry: Entry,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing can stand in it.
+    Fresh,
+    Existing,
+    /// Can't be made or entered; what lies beneath is passed over.
+    Blocked,
+}
+
+impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
+    pub(crate) fn new(
+        context: &'c Context<'a>,
+        reader: &'m repository::MapReader<'m>,
+        root: Option<model::BlobId>,
+    ) -> Self {
+        Self {
+            context,
+            entries: reader.entries(root, &context.place.from),
+            map: reader.map(root),
+            pending: None,
+            started: false,
+            path: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    /// The next window, with the groups of hard links that it begins added to `groups`; `None` at the
+    /// end.
+    pub(crate) fn next_window(
+        &mut self,
+        groups: &mut Groups,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> Result<Option<Window>> {
+        let mut window = Window::default();
+        let mut bytes = 0;
+        loop {
+            self.context.ledger.check()?;
+            let limits = &self.context.limits;
+            let count = window.jobs.len() + window.followers.len() + window.closed.len();
+            if count >= limits.entries || bytes >= limits.bytes {
+                return Ok(Some(window));
+            }
+            let next = match self.pending.take() {
+                Some(next) => Some(next),
+                None => self.entries.next()?,
+            };
+            // Directories that end before this entry, one at a time: chains may be long.
+            if let Some(closed) = self.close(next.as_ref().map(|(key, _)| key.as_bytes())) {
+                bytes += closed.0.len() + size_of::<Entry>();
+                window.closed.push(closed);
+                self.pending = next;
+                if self.pending.is_some() || !self.open.is_empty() {
+                    continue;
+                }
+                return Ok(Some(window));
+            }
+            let Some((key, entry)) = next else {
+                if self.open.is_empty() && window.jobs.is_empty() && window.followers.is_empty() {
+                    return Ok((!window.closed.is_empty()).then_some(window));
+                }
+                if self.open.is_empty() {
+                    return Ok(Some(window));
+                }
+                continue;
+            };
+            bytes += key.as_bytes().len() + size_of::<Job>() + heap_bytes(&entry);
+            self.take(key.into_bytes(), entry, &mut window, groups, note)?;
+        }
+    }
+
+    /// Closes the innermost directory if `key` is not beneath it.
+    fn close(&mut self, key: Option<&[u8]>) -> Option<(Vec<u8>, Entry)> {
+        loop {
+            let top = self.open.last()?;
+            let directory = &self.path[..top.key_len];
+            let beneath = key.is_some_and(|key| {
+                key.strip_prefix(directory)
+                    .is_some_and(|rest| directory.is_empty() || rest.first() == Some(&0))
+            });
+            if beneath {
+                return None;
+            }
+            let top = self.open.pop()?;
+            let key = self.path[..top.key_len].to_vec();
+            let outer = self.open.last().map_or(0, |outer| outer.key_len);
+            self.path.truncate(outer);
+            if top.state != State::Blocked {
+                return Some((key, top.entry));
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        key: Vec<u8>,
+        entry: Entry,
+        window: &mut Window,
+        groups: &mut Groups,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> Result<()> {
+        if !self.started {
+            self.started = true;
+            return self.begin(key, entry, window, groups, note);
+        }
+        let state = match self.open.last() {
+            Some(top) if parent(&key).map(<[u8]>::len) == Some(top.key_len) => top.state,
+            _ => {
+                let why = "refused: the snapshot has no directory that could hold it";
+                self.context.ledger.problem(&key, why.to_owned(), true);
+                return Ok(());
+            }
+        };
+        if entry.kind == Kind::Directory {
+            let state = match state {
+                State::Blocked => State::Blocked,
+                _ => self.enter(&key, state, note)?,
+            };
+            self.push(key, entry, state);
+        } else if state != State::Blocked {
+            add(key, entry, state == State::Fresh, window, groups);
+        }
+        Ok(())
+    }
+
+    /// The first entry is what was asked for.
+    fn begin(
+        &mut self,
+        key: Vec<u8>,
+        entry: Entry,
+        window: &mut Window,
+        groups: &mut Groups,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> Result<()> {
+        if key != self.context.place.from.as_bytes() {
+            return Err(not_found(&self.context.place.from));
+        }
+        if entry.kind != Kind::Directory {
+            add(key, entry, self.context.tree.is_none(), window, groups);
+            return Ok(());
+        }
+        let state = if self.context.tree.is_none() {
+            note(&key, Note::Made);
+            State::Fresh
+        } else {
+            let listed = self.look_into(&key, note);
+            self.unless_refused(&key, listed)?
+        };
+        self.push(key, entry, state);
+        Ok(())
+    }
+
+    fn push(&mut self, key: Vec<u8>, entry: Entry, state: State) {
+        self.open.push(Open {
+            key_len: key.len(),
+            entry,
+            state,
+        });
+        self.path = key;
+    }
+
+    /// Makes a directory, or finds it there.
+    fn enter(
+        &mut self,
+        key: &[u8],
+        outer: State,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> Result<State> {
+        let entered = self.try_enter(key, outer, note);
+        self.unless_refused(key, entered)
+    }
+
+    fn unless_refused(&self, key: &[u8], state: SourceResult<State>) -> Result<State> {
+        match state {
+            Ok(state) => Ok(state),
+            Err(error @ (SourceError::Full { .. } | SourceError::Cancelled)) => Err(error.into()),
+            Err(error) => {
+                let message = format!("{error}; nothing beneath it was restored");
+                self.context.ledger.problem(key, message, true);
+                Ok(State::Blocked)
+            }
+        }
+    }
+
+    fn try_enter(
+        &mut self,
+        key: &[u8],
+        outer: State,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> SourceResult<State> {
+        let context = self.context;
+        if context.dry && outer == State::Fresh {
+            note(key, Note::Made);
+            return Ok(State::Fresh);
+        }
+        let (directory, name) = context.parent(key)?;
+        if outer == State::Fresh && make(&directory, name)? {
+            return Ok(State::Fresh);
+        }
+        match directory.stat(name)? {
+            Some(stat) if stat.kind == Kind::Directory => {
+                if !context.dry && !context.options.root_user {
+                    make_enterable(&directory, name);
+                }
+                self.look_into(key, note)
+            }
+            Some(_) => {
+                note(key, Note::MadeInPlaceOfOther);
+                if !context.dry {
+                    directory.remove(name, Removal::File)?;
+                    make(&directory, name)?;
+                }
+                Ok(State::Fresh)
+            }
+            None => {
+                note(key, Note::Made);
+                if !context.dry {
+                    make(&directory, name)?;
+                }
+                Ok(State::Fresh)
+            }
+        }
+    }
+
+    /// Looks into a directory that was there, and removes what the snapshot lacks where that is asked.
+    fn look_into(&self, key: &[u8], note: &mut dyn FnMut(&[u8], Note)) -> SourceResult<State> {
+        let context = self.context;
+        note(key, Note::Kept);
+        if !context.options.delete && !key_is_base(context, key) {
+            return Ok(State::Existing);
+        }
+        let target = context.place.target_key(key);
+        let names = context.directory(target)?.names()?;
+        if names.is_empty() {
+            return Ok(State::Fresh);
+        }
+        if context.options.delete {
+            for name in &names {
+                self.remove_extra(key, target, name, note)?;
+            }
+        }
+        Ok(State::Existing)
+    }
+
+    fn remove_extra(
+        &self,
+        key: &[u8],
+        target: &[u8],
+        name: &[u8],
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> SourceResult<()> {
+        let context = self.context;
+        let known = PathKey::from_bytes(key.to_vec()).and_then(|key| key.child(name));
+        let Ok(extra) = known else {
+            return Ok(());
+        };
+        // What can't be looked up is kept.
+        if !matches!(self.map.get(extra.as_bytes()), Ok(None)) {
+            return Ok(());
+        }
+        match remove(context, target, name) {
+            Ok(removed) => {
+                context.ledger.tell(&mut crate::ledger::Tally {
+                    deleted: removed.names,
+                    ..Default::default()
+                });
+                note(
+                    extra.as_bytes(),
+                    Note::Removed {
+                        names: removed.names,
+                        bytes: removed.bytes,
+                    },
+                );
+                Ok(())
+            }
+            Err(SourceError::Cancelled) => Err(SourceError::Cancelled),
+            Err(error) => {
+                context
+                    .ledger
+                    .problem(extra.as_bytes(), error.to_string(), false);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The error for a path that the snapshot does not have.
+pub(crate) fn not_found(key: &PathKey) -> RestoreError {
+    let path = match String::from_utf8_lossy(&key.to_path()) {
+        path if path.is_empty() => "anything".to_owned(),
+        path => path.into_owned(),
+    };
+    RestoreError::NotFound { path }
+}
+
+fn key_is_base(context: &Context<'_>, key: &[u8]) -> bool {
+    key == context.place.from.as_bytes()
+}
+
+/// Makes a directory that only we may enter; `false` where the name is taken.
+fn make(directory: &Directory, name: &[u8]) -> SourceResult<bool> {
+    match directory.make_directory(name, 0o700) {
+        Ok(()) => Ok(true),
+        Err(SourceError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::AlreadyExists =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds an entry other than a directory.
+fn add(key: Vec<u8>, entry: Entry, fresh: bool, window: &mut Window, groups: &mut Groups) {
+    let leads = match entry.link {
+        None => true,
+        Some(link) => match groups.entry(link) {
+            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Vacant(group) => {
+                group.insert(key.clone().into());
+                true
+            }
+        },
+    };
+    let job = Job::new(key, entry, fresh);
+    if leads {
+        window.jobs.push(job);
+    } else {
+        window.followers.push(job);
+    }
+}
+
+/// About how much memory an entry takes beside itself.
+fn heap_bytes(entry: &Entry) -> usize {
+    use model::{Content, Extent, Xattrs};
+    let content = match &entry.content {
+        Content::Inline(bytes) => bytes.len(),
+        Content::Extents(extents) => extents.len() * size_of::<Extent>(),
+        _ => 0,
+    };
+    let xattrs = match &entry.xattrs {
+        Xattrs::Inline(list) => list.iter().map(|x| 48 + x.name.len() + x.value.len()).sum(),
+        Xattrs::Blob(_) => 0,
+    };
+    content + xattrs + entry.target.len()
+}
