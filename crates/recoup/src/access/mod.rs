@@ -1,0 +1,7 @@
+//! Getting at the repository: the secret, the place, what this machine remembers of it, first use.
+
+pub(crate) mod secret;
+pub(crate) mod memory;
+pub(crate) mod caches;
+pub(crate) mod open;
+pub(crate) mod first_use;

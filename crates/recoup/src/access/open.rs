@@ -1,0 +1,202 @@
+//! Opening the repository that was asked for, with the secret that fits.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use codec::Keyset;
+use format::{Config, FormatError, KeySlot};
+use model::{KeyId, RepositoryId};
+use repository::{Repository, RepositoryError, keys};
+use storage::{LocalStorage, ObjectKind, ObjectName, Storage, StorageError};
+
+use crate::access::memory::Memory;
+use crate::access::secret::{self, Given, OsEntropy};
+use crate::exit::{Exit, Failure, Result};
+use crate::output::terminal::Terminal;
+use crate::settings::Settings;
+
+/// Where the repository is.
+#[derive(Debug, Clone)]
+pub(crate) struct Location {
+    pub(crate) path: PathBuf,
+    /// Nobody named it: it is where first use puts it.
+    pub(crate) usual: bool,
+}
+
+/// An opened repository.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) repository: Repository,
+    pub(crate) storage: Arc<LocalStorage>,
+    /// The key that opened it.
+    pub(crate) key: KeyId,
+}
+
+impl Opened {
+    /// What this machine remembers of it.
+    pub(crate) fn memory(&self, settings: &Settings) -> Memory {
+        Memory::open(&settings.directories.state, self.repository.id())
+    }
+}
+
+/// Where the repository is, whether or not it is there.
+pub(crate) fn location(settings: &Settings) -> Result<Location> {
+    match &settings.repo {
+        Some(repo) => Ok(Location {
+            path: path_of(repo)?,
+            usual: false,
+        }),
+        None => Ok(Location {
+            path: settings.directories.repository(),
+            usual: true,
+        }),
+    }
+}
+
+/// The directory that a path or URL names.
+pub(crate) fn path_of(repo: &str) -> Result<PathBuf> {
+    let path = match repo.split_once("://") {
+        Some(("file", path)) => Path::new(path),
+        Some((scheme, _)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            return Err(Failure::usage(format!(
+                "repositories at {scheme}:// are not known to this version; name a directory"
+            )));
+        }
+        _ => Path::new(repo),
+    };
+    if path.as_os_str().is_empty() {
+        return Err(Failure::usage("the repository has an empty name"));
+    }
+    std::path::absolute(path).map_err(|error| Failure::io(format!("find {repo}"), &error))
+}
+
+/// Opens the repository.
+pub(crate) fn open(settings: &Settings, terminal: &Terminal) -> Result<Opened> {
+    let storage = open_storage(&location(settings)?)?;
+    let (keyset, key) = unlock(settings, &storage)?;
+    match keys::check_config(&*storage, &keyset) {
+        Ok(()) => {}
+        // The key set says all that the config says: nothing depends on it.
+        Err(error @ RepositoryError::ConfigAltered { .. }) => terminal.warn(&error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    let shared: Arc<dyn Storage> = Arc::<LocalStorage>::clone(&storage);
+    let repository = Repository::with_keyset(shared, keyset, Arc::new(OsEntropy))?;
+    for warning in repository.warnings() {
+        terminal.warn(&warning.0);
+    }
+    Ok(Opened {
+        repository,
+        storage,
+        key,
+    })
+}
+
+fn open_storage(location: &Location) -> Result<Arc<LocalStorage>> {
+    match LocalStorage::open(&location.path) {
+        Ok(storage) => Ok(Arc::new(storage)),
+        Err(StorageError::NotARepository { path }) if location.usual && !path.exists() => {
+            Err(Failure::new(
+                Exit::NoRepository,
+                format!("open the repository: there is none yet at {}", path.display()),
+            )
+            .hint("`recoup backup PATH` makes it; --repo or RECOUP_REPO names another one"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens the key set with the secret that was given, or with a key file of this user.
+pub(crate) fn unlock(settings: &Settings, storage: &dyn Storage) -> Result<(Keyset, KeyId)> {
+    let id = repository_id(storage)?;
+    if let Some(source) = &settings.secret {
+        let given = secret::fetch(source)?;
+        let from = source.describe();
+        return try_secret(storage, &given).map_err(|failure| {
+            let is_wrong = failure.exit == Exit::WrongKey;
+            if is_wrong {
+                failure.hint(format!("the secret came from: {from}"))
+            } else {
+                failure
+            }
+        });
+    }
+    let files = key_files(&settings.directories.keys(), id);
+    let mut wrong = None;
+    for path in &files {
+        let given = secret::read_key_file(path).map(|raw| Given {
+            secret: codec::Secret::Raw(raw),
+            kind: "key-file",
+        });
+        match given.and_then(|given| try_secret(storage, &given)) {
+            Err(failure) if failure.exit == Exit::WrongKey => {
+                wrong = Some(failure.hint(format!("tried key file {}", path.display())));
+            }
+            opened => return opened,
+        }
+    }
+    if secret::can_ask() {
+        return try_secret(storage, &secret::ask("Password or recovery code: ")?);
+    }
+    Err(wrong.unwrap_or_else(|| no_secret(&settings.directories.keys())))
+}
+
+fn try_secret(storage: &dyn Storage, given: &Given) -> Result<(Keyset, KeyId)> {
+    Ok(keys::unlock(storage, &given.secret)?)
+}
+
+fn no_secret(keys: &Path) -> Failure {
+    Failure::new(Exit::WrongKey, "open the repository: no password or key was given").hint(format!(
+        "set RECOUP_PASSWORD_FILE or use --password-file, --password-command or --key-file; \
+         {} holds no key file for it; a recovery code is given like a password",
+        keys.display()
+    ))
+}
+
+/// Which repository it is, by its config, or by its key slots when the config can't be read.
+fn repository_id(storage: &dyn Storage) -> Result<Option<RepositoryId>> {
+    let config = match storage.read(&ObjectName::Config) {
+        Ok(bytes) => Some(Config::decode(&bytes)),
+        Err(error) if error.is_missing() => None,
+        Err(error @ StorageError::TooLarge { .. }) => {
+            drop(error);
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match config {
+        Some(Ok(config)) => return Ok(Some(config.repository)),
+        Some(Err(FormatError::Newer { found, known, .. })) => {
+            return Err(RepositoryError::Newer {
+                object: ObjectName::Config.to_string(),
+                found,
+                known,
+            }
+            .into());
+        }
+        _ => {}
+    }
+    for (name, _) in storage.list(ObjectKind::Key)? {
+        if let Ok(bytes) = storage.read(&name)
+            && let Ok(slot) = KeySlot::decode(&bytes)
+        {
+            return Ok(Some(slot.repository));
+        }
+    }
+    Ok(None)
+}
+
+/// Key files of this user that may fit: the repository's own, and those that an interrupted first use
+/// left without its name.
+fn key_files(keys: &Path, id: Option<RepositoryId>) -> Vec<PathBuf> {
+    let own = id.map(|id| keys.join(format!("{id}.key")));
+    let mut files: Vec<PathBuf> = own.into_iter().filter(|path| path.exists()).collect();
+    for entry in std::fs::read_dir(keys).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("new-") && name.ends_with(".key") {
+            files.push(entry.path());
+        }
+    }
+    files
+}

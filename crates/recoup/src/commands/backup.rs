@@ -1,0 +1,319 @@
+//! `recoup backup`.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use backup::{BackupOptions, Report};
+use clap::Args;
+use model::{Cancel, SnapshotId};
+use serde_json::json;
+use source::files::{ExcludeOptions, Excludes};
+
+use crate::access::first_use::{self, Request};
+use crate::access::open::{self, Opened};
+use crate::access::{caches, secret};
+use crate::context::{self, Context};
+use crate::exit::{Exit, Failure, Result};
+use crate::names::amount;
+use crate::output::json::{ProblemLine, SnapshotLine};
+use crate::output::progress::Progress;
+use crate::output::text;
+use crate::settings::{SecretSource, Settings};
+use crate::signals;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What to back up; each path is a source of its own, with its own snapshots
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Label the snapshot (may be given several times)
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// The name of this machine
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Leave out what matches, in the syntax of .gitignore (may be given several times)
+    #[arg(long, short, value_name = "PATTERN", help_heading = "What to leave out")]
+    exclude: Vec<String>,
+    /// Leave out what the patterns in a file match
+    #[arg(long, value_name = "FILE", help_heading = "What to leave out")]
+    exclude_from: Vec<PathBuf>,
+    /// Leave out the content of directories that a CACHEDIR.TAG marks as caches
+    #[arg(long, help_heading = "What to leave out")]
+    exclude_caches: bool,
+    /// Leave out the content of directories that hold a file of this name, as .nobackup
+    #[arg(long, value_name = "NAME", help_heading = "What to leave out")]
+    exclude_if_present: Vec<String>,
+    /// Leave out larger files, as 500M
+    #[arg(long, value_name = "SIZE", value_parser = amount::size, help_heading = "What to leave out")]
+    exclude_larger_than: Option<u64>,
+    /// Don't enter other file systems
+    #[arg(long, short = 'x', help_heading = "What to leave out")]
+    one_file_system: bool,
+    /// Read everything and store nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+/// What all sources together came to.
+#[derive(Debug, Default)]
+struct Sum {
+    snapshots: Vec<SnapshotId>,
+    files: u64,
+    directories: u64,
+    bytes: u64,
+    new_bytes: u64,
+    errors: u64,
+    excluded: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    let roots = roots(&arguments.paths)?;
+    // Mistakes in patterns are told before a repository is made.
+    let exclude = exclude_options(arguments, &context.settings)?;
+    for root in &roots {
+        Excludes::new(root, &exclude)?;
+    }
+    let cancel = signals::listen()?;
+    let opened = open_or_make(context)?;
+    let mut sum = Sum::default();
+    for root in &roots {
+        if let Some(warning) = first_use::same_disk_warning(&opened.storage, root) {
+            context.terminal.warn(&warning);
+        }
+        let options = options(arguments, root, &exclude, &opened, context)?;
+        let report = back_up(arguments.dry_run, &options, &opened, &cancel, context)?;
+        sum.add(&report);
+        tell(&report, &options, arguments.dry_run, context)?;
+        if let Some(id) = report.id {
+            let mut memory = opened.memory(&context.settings);
+            memory.saw_snapshots([id]);
+            memory.save()?;
+        }
+    }
+    sum.show(arguments.dry_run, context)?;
+    Ok(if sum.errors > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+/// What the config file and the environment leave out, under what was given.
+pub(super) fn exclusions(given: &ExcludeOptions, settings: &Settings) -> Result<ExcludeOptions> {
+    let config = &settings.config;
+    let configured = config.exclude_larger_than.as_ref();
+    let configured = configured.map(|size| amount::size(size).map_err(Failure::usage));
+    let join = |from_config: &Option<Vec<String>>, more: &[String]| {
+        let mut all = from_config.clone().unwrap_or_default();
+        all.extend_from_slice(more);
+        all
+    };
+    let mut pattern_files = config.exclude_from.clone().unwrap_or_default();
+    pattern_files.extend_from_slice(&given.pattern_files);
+    let mut if_present: Vec<Vec<u8>> = join(&config.exclude_if_present, &[])
+        .into_iter()
+        .map(String::into_bytes)
+        .collect();
+    if_present.extend_from_slice(&given.if_present);
+    Ok(ExcludeOptions {
+        patterns: join(&config.exclude, &given.patterns),
+        pattern_files,
+        caches: given.caches || config.exclude_caches.unwrap_or(false),
+        if_present,
+        larger_than: given.larger_than.or(configured.transpose()?),
+        paths: given.paths.clone(),
+    })
+}
+
+fn exclude_options(arguments: &Arguments, settings: &Settings) -> Result<ExcludeOptions> {
+    let names = arguments.exclude_if_present.iter();
+    let mut paths = vec![open::location(settings)?.path];
+    paths.extend(settings.cache.clone());
+    let given = ExcludeOptions {
+        patterns: arguments.exclude.clone(),
+        pattern_files: arguments.exclude_from.clone(),
+        caches: arguments.exclude_caches,
+        if_present: names.map(|name| name.clone().into_bytes()).collect(),
+        larger_than: arguments.exclude_larger_than,
+        paths,
+    };
+    exclusions(&given, settings)
+}
+
+/// Every path, absolute and without symbolic links; all must be there before any work begins.
+fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let canonical = |path: &PathBuf| {
+        std::fs::canonicalize(path)
+            .map_err(|error| Failure::io(format!("back up {}", path.display()), &error))
+    };
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let root = canonical(path)?;
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    Ok(roots)
+}
+
+/// Opens the repository; one that nobody named and that is not there is made.
+fn open_or_make(context: &mut Context) -> Result<Opened> {
+    let location = open::location(&context.settings)?;
+    let is_new = location.usual
+        && std::fs::read_dir(&location.path).map_or(true, |mut entries| entries.next().is_none());
+    if is_new {
+        let (secret, key_file) = match &context.settings.secret {
+            Some(SecretSource::KeyFile(path)) => (None, Some(path.clone())),
+            Some(source) => (Some(secret::fetch(source)?), None),
+            None => (None, None),
+        };
+        let request = Request {
+            path: location.path,
+            secret,
+            key_file,
+            recovery_code: true,
+            label: context.host(),
+        };
+        let created = first_use::create(&context.settings, request)?;
+        created.tell(&mut context.sink, &context.terminal)?;
+    }
+    context.open()
+}
+
+fn options(
+    arguments: &Arguments,
+    root: &Path,
+    exclude: &ExcludeOptions,
+    opened: &Opened,
+    context: &Context,
+) -> Result<BackupOptions> {
+    let settings = &context.settings;
+    let source = root.as_os_str().as_bytes().to_vec();
+    let cache = settings
+        .cache
+        .as_ref()
+        .map(|cache| caches::file(cache, opened.repository.id(), &source));
+    let mut tags = settings.config.tag.clone().unwrap_or_default();
+    tags.extend_from_slice(&arguments.tag);
+    Ok(BackupOptions {
+        root: root.to_owned(),
+        source,
+        subtree: None,
+        tags,
+        host: arguments.host.clone().unwrap_or_else(|| context.host()),
+        user: context::user(),
+        program: context::PROGRAM.to_owned(),
+        exclude: Excludes::new(root, exclude)?,
+        one_file_system: arguments.one_file_system
+            || settings.config.one_file_system.unwrap_or(false),
+        threads: settings.threads,
+        cache: cache.transpose()?,
+        safety: false,
+    })
+}
+
+fn back_up(
+    dry_run: bool,
+    options: &BackupOptions,
+    opened: &Opened,
+    cancel: &Cancel,
+    context: &Context,
+) -> Result<Report> {
+    let progress = Progress::start(&context.terminal);
+    let work = if dry_run { backup::dry_run } else { backup::backup };
+    let report = work(
+        &opened.repository,
+        options,
+        &context::timestamp,
+        &progress,
+        cancel,
+    );
+    drop(progress);
+    Ok(report?)
+}
+
+fn tell(
+    report: &Report,
+    options: &BackupOptions,
+    dry_run: bool,
+    context: &mut Context,
+) -> Result<()> {
+    for problem in &report.problems {
+        let line = ProblemLine::new(&problem.path, &problem.message);
+        context.sink.json("problem", &line)?;
+    }
+    let snapshot = &report.snapshot;
+    if let Some(id) = report.id {
+        context
+            .sink
+            .json("snapshot-made", &SnapshotLine::new(id, snapshot))?;
+    }
+    let name = match report.id {
+        Some(id) => format!("Snapshot {}", id.short()),
+        None => "Dry run".to_owned(),
+    };
+    let took = text::moment(snapshot.finished).duration_since(text::moment(snapshot.time));
+    let (new, how) = match dry_run {
+        true => ("would be new, before compression", ""),
+        false => ("stored", " new"),
+    };
+    context.sink.report(&format!(
+        "{name}  {}  {}, {}; {}{how} {new}; {}",
+        text::path(&options.source),
+        text::counted(snapshot.totals.files, "file", "files"),
+        text::size(snapshot.totals.bytes),
+        text::size(report.new_bytes),
+        text::duration(took.as_secs_f64()),
+    ))?;
+    let changes = &report.changes;
+    context.sink.report(&format!(
+        "  {} created, {} changed, {} unchanged, {} deleted{}",
+        text::count(changes.created),
+        text::count(changes.changed),
+        text::count(changes.unchanged),
+        text::count(changes.deleted),
+        match report.excluded {
+            0 => String::new(),
+            excluded => format!(", {} left out", text::count(excluded)),
+        }
+    ))?;
+    if changes.unsettled > 0 {
+        context.terminal.warn(&format!(
+            "{} changed all the while they were read; `recoup ls -l` marks them",
+            text::counted(changes.unsettled, "file", "files")
+        ));
+    }
+    if snapshot.errors > 0 {
+        context.terminal.warn(&format!(
+            "{} could not be read: the snapshot is partial",
+            text::counted(snapshot.errors, "path", "paths")
+        ));
+    }
+    Ok(())
+}
+
+impl Sum {
+    fn add(&mut self, report: &Report) {
+        let totals = &report.snapshot.totals;
+        self.snapshots.extend(report.id);
+        self.files += totals.files;
+        self.directories += totals.directories;
+        self.bytes += totals.bytes;
+        self.new_bytes += report.new_bytes;
+        self.errors += report.snapshot.errors;
+        self.excluded += report.excluded;
+    }
+
+    fn show(&self, dry_run: bool, context: &mut Context) -> Result<()> {
+        let all: Vec<String> = self.snapshots.iter().map(|id| id.to_hex()).collect();
+        let summary = json!({
+            "snapshot": all.last(),
+            "snapshots": all,
+            "files": self.files,
+            "directories": self.directories,
+            "bytes": self.bytes,
+            "new_bytes": self.new_bytes,
+            "errors": self.errors,
+            "excluded": self.excluded,
+            "dry_run": dry_run,
+        });
+        context.sink.json("summary", &summary)
+    }
+}

@@ -1,0 +1,90 @@
+//! The commands, one file each.
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::{Exit, Result};
+use crate::settings::Global;
+
+mod backup;
+mod init;
+mod snapshots;
+mod ls;
+mod log;
+mod diff;
+mod diff_live;
+mod find;
+mod check;
+mod repair;
+mod key;
+mod stats;
+mod config;
+mod completions;
+mod man;
+mod version;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Back up; the first time, make a repository and a key
+    Backup(backup::Arguments),
+    /// List the snapshots
+    Snapshots(snapshots::Arguments),
+    /// List what a snapshot holds
+    Ls(ls::Arguments),
+    /// Show the versions of one path over time
+    Log(log::Arguments),
+    /// Show what differs between two snapshots, or between one and now
+    Diff(diff::Arguments),
+    /// Find files by name
+    Find(find::Arguments),
+    /// Check that what is stored is whole
+    Check(check::Arguments),
+    /// Make a repository
+    Init(init::Arguments),
+    /// Manage the keys of the repository
+    Key(key::Arguments),
+    /// Repair the index or the config of the repository
+    Repair(repair::Arguments),
+    /// Show how much is stored
+    Stats(stats::Arguments),
+    /// Look at the config file
+    Config(config::Arguments),
+    /// Write completions for a shell
+    Completions(completions::Arguments),
+    /// Write the manual pages
+    Man(man::Arguments),
+    /// Show the version
+    Version,
+}
+
+/// Runs the commands that must work whatever the config file says.
+pub(crate) fn run_without_settings(command: &Command, global: &Global) -> Result<Option<Exit>> {
+    match command {
+        Command::Completions(arguments) => completions::run(arguments).map(Some),
+        Command::Man(arguments) => man::run(arguments).map(Some),
+        Command::Version => version::run(global).map(Some),
+        Command::Config(arguments) => config::run(arguments, global).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
+    match command {
+        Command::Backup(arguments) => backup::run(arguments, context),
+        Command::Snapshots(arguments) => snapshots::run(arguments, context),
+        Command::Ls(arguments) => ls::run(arguments, context),
+        Command::Log(arguments) => log::run(arguments, context),
+        Command::Diff(arguments) => diff::run(arguments, context),
+        Command::Find(arguments) => find::run(arguments, context),
+        Command::Check(arguments) => check::run(arguments, context),
+        Command::Init(arguments) => init::run(arguments, context),
+        Command::Key(arguments) => key::run(arguments, context),
+        Command::Repair(arguments) => repair::run(arguments, context),
+        Command::Stats(arguments) => stats::run(arguments, context),
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Version => {
+            Ok(Exit::Ok)
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Which snapshots are meant: by source, tag and host, then by name.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use model::PathKey;
+use repository::Stored;
+
+use crate::exit::{Failure, Result};
+use crate::names::live;
+use crate::names::place::{Place, SnapshotName};
+use crate::output::text;
+
+/// Candidates that a message lists.
+const CANDIDATES_SHOWN_MAX: usize = 8;
+
+/// Which snapshots are meant, where there are several sources.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Selection {
+    /// Only snapshots of this source
+    #[arg(long, value_name = "PATH", help_heading = "Which snapshots")]
+    pub(crate) source: Option<PathBuf>,
+    /// Only snapshots with this tag (again: with all of them)
+    #[arg(long, value_name = "TAG", help_heading = "Which snapshots")]
+    pub(crate) tag: Vec<String>,
+    /// Only snapshots of this machine
+    #[arg(long, value_name = "NAME", help_heading = "Which snapshots")]
+    pub(crate) host: Option<String>,
+}
+
+/// A place inside a snapshot, found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) stored: Stored,
+    /// The place; the root when no path was typed.
+    pub(crate) key: PathKey,
+}
+
+impl Selection {
+    /// Whether a snapshot is one of those meant.
+    pub(crate) fn admits(&self, stored: &Stored) -> Result<bool> {
+        let snapshot = &stored.snapshot;
+        let source = match &self.source {
+            None => true,
+            Some(path) => {
+                use std::os::unix::ffi::OsStrExt;
+                // The source may be gone here, or be of another machine: as typed will do too.
+                let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                let typed = snapshot.source == path.as_os_str().as_bytes();
+                typed
+                    || snapshot.source == real.as_os_str().as_bytes()
+                    || snapshot.source == live::absolute(path)?.as_os_str().as_bytes()
+            }
+        };
+        let tags = self.tag.iter().all(|tag| snapshot.tags.contains(tag));
+        let host = self.host.as_ref().is_none_or(|host| snapshot.host == *host);
+        Ok(source && tags && host)
+    }
+
+    /// Those meant, oldest first.
+    pub(crate) fn filter(&self, all: Vec<Stored>) -> Result<Vec<Stored>> {
+        let mut kept = Vec::new();
+        for stored in all {
+            if self.admits(&stored)? {
+                kept.push(stored);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Finds a place. `all` are all snapshots, oldest first.
+    pub(crate) fn find(&self, all: &[Stored], place: &Place) -> Result<Found> {
+        let path = place.path.as_deref().unwrap_or_default();
+        if let SnapshotName::Id(digits) = &place.snapshot {
+            let stored = by_id(all, digits)?;
+            let key = key_in(stored, path)?.ok_or_else(|| elsewhere(stored, path))?;
+            return Ok(Found {
+                stored: stored.clone(),
+                key,
+            });
+        }
+        let mut candidates = Vec::new();
+        for stored in all {
+            // Safety snapshots hold only what a restore was about to change.
+            if stored.snapshot.safety || !self.admits(stored)? {
+                continue;
+            }
+            if let Some(key) = key_in(stored, path)? {
+                candidates.push((stored, key));
+            }
+        }
+        let count = candidates.len();
+        let found = match place.snapshot {
+            SnapshotName::Latest(back) => candidates.into_iter().rev().nth(back),
+            SnapshotName::At(moment) => candidates
+                .into_iter()
+                .rev()
+                .find(|(stored, _)| stored.snapshot.time <= moment),
+            SnapshotName::Id(_) => None,
+        };
+        match found {
+            Some((stored, key)) => Ok(Found {
+                stored: stored.clone(),
+                key,
+            }),
+            None => Err(nothing(place, all, count)),
+        }
+    }
+}
+
+/// Where a typed path lies in a snapshot: relative to its root, or absolute and below its source.
+fn key_in(stored: &Stored, path: &[u8]) -> Result<Option<PathKey>> {
+    use std::os::unix::ffi::OsStrExt;
+    if path.first() != Some(&b'/') {
+        let key = PathKey::from_path(path).map_err(|error| {
+            Failure::usage(format!("`{}` is not a path: {error}", text::path(path)))
+        })?;
+        return Ok(Some(key));
+    }
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let source = &stored.snapshot.source;
+    if let Some(key) = live::key_below(source, path) {
+        return Ok(Some(key));
+    }
+    Ok(live::key_below(source, &live::absolute(path)?))
+}
+
+fn by_id<'a>(all: &'a [Stored], digits: &str) -> Result<&'a Stored> {
+    let mut matching = all
+        .iter()
+        .filter(|stored| stored.id.to_hex().starts_with(digits));
+    let Some(first) = matching.next() else {
+        return Err(Failure::failed(format!(
+            "find snapshot {digits}: there is no such snapshot"
+        ))
+        .hint("`recoup snapshots` lists them"));
+    };
+    let others: Vec<&Stored> = matching.collect();
+    if others.is_empty() {
+        return Ok(first);
+    }
+    let mut list = String::new();
+    for stored in std::iter::once(first).chain(others).take(CANDIDATES_SHOWN_MAX) {
+        let snapshot = &stored.snapshot;
+        let (time, source) = (text::local(snapshot.time), text::path(&snapshot.source));
+        let mut id = stored.id.to_hex();
+        id.truncate(16);
+        list.push_str(&format!("\n  {id}  {time}  {source}"));
+    }
+    Err(Failure::failed(format!(
+        "find snapshot {digits}: several have ids that begin so:{list}"
+    ))
+    .hint("type more digits"))
+}
+
+fn elsewhere(stored: &Stored, path: &[u8]) -> Failure {
+    Failure::failed(format!(
+        "find {}: snapshot {} is of {}",
+        text::path(path),
+        stored.id.short(),
+        text::path(&stored.snapshot.source)
+    ))
+    .hint("a path behind the colon is relative to that, or absolute and below it")
+}
+
+fn nothing(place: &Place, all: &[Stored], candidates: usize) -> Failure {
+    let typed = &place.typed;
+    if all.iter().all(|stored| stored.snapshot.safety) {
+        return Failure::failed(format!("find snapshot {typed}: there are no snapshots yet"))
+            .hint("`recoup backup PATH` makes one");
+    }
+    let why = match (candidates, &place.path) {
+        (0, Some(path)) if path.starts_with(b"/") => {
+            format!("no source holds {}", text::path(path))
+        }
+        (0, _) => "no snapshot is of that source, tag and host".to_owned(),
+        (count, _) => match place.snapshot {
+            SnapshotName::At(_) => "all snapshots are younger".to_owned(),
+            _ => format!("there are only {}", text::count(count as u64)),
+        },
+    };
+    Failure::failed(format!("find snapshot {typed}: {why}"))
+        .hint("`recoup snapshots` lists times and sources")
+}

@@ -1,0 +1,38 @@
+//! Ctrl-C and termination: the first one asks the work to stop, the second one ends the program.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use model::Cancel;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit::{Exit, Failure, Result};
+
+/// The first signal that came; 0 for none.
+static RECEIVED: AtomicI32 = AtomicI32::new(0);
+
+/// Begins to listen; commands that can simply be killed don't.
+pub(crate) fn listen() -> Result<Arc<Cancel>> {
+    let cancel = Arc::new(Cancel::default());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| Failure::io("listen to signals", &error))?;
+    let wish = Arc::clone(&cancel);
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if RECEIVED.swap(signal, Ordering::Relaxed) != 0 {
+                std::process::exit(128 + signal);
+            }
+            wish.request();
+        }
+    });
+    Ok(cancel)
+}
+
+/// The exit code of a run that was asked to stop.
+pub(crate) fn exit() -> Exit {
+    match RECEIVED.load(Ordering::Relaxed) {
+        SIGTERM | SIGHUP => Exit::Terminated,
+        _ => Exit::Interrupted,
+    }
+}
