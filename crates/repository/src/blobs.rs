@@ -48,7 +48,9 @@ pub struct Scratch {
 impl Repository {
     /// Where a blob is; an error if no run lists it.
     pub fn locate(&self, id: &BlobId) -> Result<Location> {
-        let place = self.index().find(&short_id(id), self.storage())?;
+        let place = self
+            .index()
+            .find(&short_id(id), self.storage(), self.keyset())?;
         place
             .map(Location::from)
             .ok_or(RepositoryError::BlobMissing { id: *id })
@@ -56,7 +58,10 @@ impl Repository {
 
     /// Whether some run lists the blob.
     pub fn contains(&self, id: &BlobId) -> Result<bool> {
-        Ok(self.index().find(&short_id(id), self.storage())?.is_some())
+        Ok(self
+            .index()
+            .find(&short_id(id), self.storage(), self.keyset())?
+            .is_some())
     }
 
     /// Reads and opens a segment into `plain`.

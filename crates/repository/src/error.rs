@@ -91,7 +91,7 @@ pub enum RepositoryError {
 
 impl RepositoryError {
     /// An object whose bytes are not what was written.
-    pub(crate) fn damaged(object: impl Display, why: impl ToString) -> Self {
+    pub(crate) fn damaged(object: impl Display, why: impl Display) -> Self {
         Self::Damaged {
             object: object.to_string(),
             why: why.to_string(),

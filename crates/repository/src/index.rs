@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use codec::Keyset;
 use format::index::{IndexedPack, IndexedSegment, ShortId};
 use model::RunId;
-use storage::{ObjectKind, ObjectName, Storage};
+use storage::{ObjectKind, ObjectName, Storage, StorageError};
 
 use crate::error::{RepositoryError, Result};
 use crate::recent::Recent;
@@ -39,32 +39,22 @@ impl Index {
     /// Opens every run. A run that can't be read does not stand in the way of the others: what is
     /// wrong with it is handed back.
     pub fn open(storage: &dyn Storage, keyset: &Keyset) -> Result<(Self, Vec<RepositoryError>)> {
-        let mut runs = Vec::new();
-        let mut damaged = Vec::new();
-        for (name, len) in storage.list(ObjectKind::Index)? {
-            let ObjectName::Index(id) = name else {
-                continue;
-            };
-            match Run::open(storage, id, len, keyset) {
-                Ok(run) => runs.push(Arc::new(run)),
-                Err(error) if error.is_damage() => damaged.push(error),
-                Err(error) => return Err(error),
-            }
-        }
-        let superseded: HashSet<RunId> = runs
-            .iter()
-            .flat_map(|run| run.directory.supersedes.iter().copied())
-            .collect();
-        runs.retain(|run| !superseded.contains(&run.id));
-        // Large runs first: most blobs are found at the first try.
-        runs.sort_by_key(|run| std::cmp::Reverse(run.directory.blobs));
-        Ok((
-            Self {
-                runs: RwLock::new(runs),
-                cache: Recent::new(BLOCK_CACHE_BYTES),
-            },
-            damaged,
-        ))
+        let (runs, damaged) = read_runs(storage, keyset)?;
+        let index = Self {
+            runs: RwLock::new(runs),
+            cache: Recent::new(BLOCK_CACHE_BYTES),
+        };
+        Ok((index, damaged))
+    }
+
+    /// Reads the list of runs anew: another process may have joined some since it was read.
+    fn refresh(&self, storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
+        let (runs, _) = read_runs(storage, keyset)?;
+        *self
+            .runs
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = runs;
+        Ok(())
     }
 
     /// The runs there are.
@@ -83,13 +73,38 @@ impl Index {
             .push(Arc::new(run));
     }
 
+    /// Takes in a run that repeats what others list, and lets go of those.
+    pub fn replace(&self, superseded: &[Arc<Run>], run: Run) {
+        let mut runs = self
+            .runs
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        runs.retain(|known| !superseded.iter().any(|old| old.id == known.id));
+        runs.push(Arc::new(run));
+    }
+
     /// How many blobs are listed; one that stands in two runs counts twice.
     pub fn blobs(&self) -> u64 {
         self.runs().iter().map(|run| run.directory.blobs).sum()
     }
 
     /// Where a blob is.
-    pub fn find(&self, id: &ShortId, storage: &dyn Storage) -> Result<Option<Place>> {
+    pub fn find(
+        &self,
+        id: &ShortId,
+        storage: &dyn Storage,
+        keyset: &Keyset,
+    ) -> Result<Option<Place>> {
+        match self.find_once(id, storage) {
+            Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
+                self.refresh(storage, keyset)?;
+                self.find_once(id, storage)
+            }
+            found => found,
+        }
+    }
+
+    fn find_once(&self, id: &ShortId, storage: &dyn Storage) -> Result<Option<Place>> {
         let runs = self
             .runs
             .read()
@@ -115,4 +130,40 @@ impl Index {
         }
         failed.map_or(Ok(None), Err)
     }
+}
+
+/// Every readable run that no other one repeats, and what is wrong with the rest.
+fn read_runs(
+    storage: &dyn Storage,
+    keyset: &Keyset,
+) -> Result<(Vec<Arc<Run>>, Vec<RepositoryError>)> {
+    let mut runs = Vec::new();
+    let mut damaged = Vec::new();
+    let mut listed = storage.list(ObjectKind::Index)?;
+    let mut tried = HashSet::new();
+    while let Some((name, len)) = listed.pop() {
+        let ObjectName::Index(id) = name else {
+            continue;
+        };
+        if !tried.insert(id) {
+            continue;
+        }
+        match Run::open(storage, id, len, keyset) {
+            Ok(run) => runs.push(Arc::new(run)),
+            // Another process joined it with others after it was listed: the joined run is there now.
+            Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
+                listed = storage.list(ObjectKind::Index)?;
+            }
+            Err(error) if error.is_damage() => damaged.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    let superseded: HashSet<RunId> = runs
+        .iter()
+        .flat_map(|run| run.directory.supersedes.iter().copied())
+        .collect();
+    runs.retain(|run| !superseded.contains(&run.id));
+    // Large runs first: most blobs are found at the first try.
+    runs.sort_by_key(|run| std::cmp::Reverse(run.directory.blobs));
+    Ok((runs, damaged))
 }

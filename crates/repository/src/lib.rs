@@ -14,6 +14,7 @@ pub mod location;
 pub mod repository;
 pub mod blobs;
 pub mod snapshots;
+pub mod compact;
 pub mod session;
 pub mod packer;
 pub mod nodes;

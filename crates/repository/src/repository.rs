@@ -168,7 +168,7 @@ impl Repository {
 
     /// Whether a blob is listed in a pack that is not lost: what a backup asks before it stores one.
     pub(crate) fn knows(&self, id: &BlobId, lost: &HashSet<PackId>) -> Result<bool> {
-        match self.index.find(&short_id(id), &*self.storage) {
+        match self.index.find(&short_id(id), &*self.storage, &self.keyset) {
             Ok(place) => Ok(place.is_some_and(|place| !lost.contains(&place.pack.id))),
             // A damaged block says nothing: storing the blob again is always right.
             Err(error) if error.is_damage() => Ok(false),

@@ -97,6 +97,9 @@ impl Repository {
         let mut pending = lock(&session.pending);
         session.check_failed(&mut pending)?;
         session.write_pending(&mut pending)?;
+        if pending.written.packs > 0 {
+            self.compact_index()?;
+        }
         Ok((result, pending.written))
     }
 }
