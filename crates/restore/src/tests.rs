@@ -1,1 +1,7 @@
-//! Tests of the whole.
+//! Tests of the whole, on a repository in memory and snapshots built by hand.
+
+mod fixture;
+mod damage;
+mod existing;
+mod fresh;
+mod hostile;

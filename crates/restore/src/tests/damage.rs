@@ -1,0 +1,108 @@
+//! What is damaged is listed; everything else comes back.
+
+use storage::ObjectName;
+
+use super::fixture::{Fixture, listing, noise};
+
+fn data_packs(f: &Fixture) -> Vec<ObjectName> {
+    let objects = f.storage.objects();
+    objects
+        .keys()
+        .filter(|name| matches!(name, ObjectName::Pack(_)))
+        .copied()
+        .collect()
+}
+
+#[test]
+fn exactly_the_files_of_a_damaged_segment_are_missing() {
+    let mut f = Fixture::new();
+    f.file("whole", &noise(1, 5000));
+    let before = data_packs(&f);
+    let second = noise(3, 600_000);
+    f.store(&[&second]);
+    let pack = *data_packs(&f)
+        .iter()
+        .find(|pack| !before.contains(pack))
+        .unwrap();
+    f.chunks(
+        "parts",
+        &[
+            Ok(noise(2, 600_000)),
+            Ok(second.clone()),
+            Ok(noise(4, 600_000)),
+        ],
+    );
+    f.file("single", &second);
+    f.link(1, &["single", "single2"]);
+    f.restore();
+    std::fs::remove_file(f.path().join("single")).unwrap();
+    std::fs::write(f.path().join("parts"), b"old").unwrap();
+    let mut bytes = f.storage.objects()[&pack].clone();
+    bytes[300_000] ^= 1;
+    f.storage.set(pack, bytes);
+    f.reopen();
+    std::fs::remove_file(f.path().join("single2")).unwrap();
+    let report = f.restore();
+    let mut paths: Vec<_> = report.problems.iter().map(|p| p.path.clone()).collect();
+    paths.sort();
+    assert_eq!(
+        paths,
+        [b"parts".to_vec(), b"single".to_vec(), b"single2".to_vec()]
+    );
+    assert!(
+        report
+            .problems
+            .iter()
+            .all(|problem| problem.content_missing)
+    );
+    assert_eq!((report.missing_total, report.files), (3, 1));
+    // What was there is kept, and nothing half is left behind.
+    assert_eq!(f.read("parts"), b"old");
+    assert_eq!(
+        listing(&f.path()).into_keys().collect::<Vec<_>>(),
+        ["parts", "whole"]
+    );
+}
+
+#[test]
+fn a_pack_that_is_gone() {
+    let mut f = Fixture::new();
+    f.file("whole", &noise(1, 5000));
+    let before = data_packs(&f);
+    f.file("lost", &noise(2, 5000));
+    let pack = *data_packs(&f)
+        .iter()
+        .find(|pack| !before.contains(pack))
+        .unwrap();
+    f.storage.delete(&pack);
+    f.reopen();
+    let report = f.restore();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(report.problems[0].path, b"lost");
+    assert!(!f.path().join("lost").exists() && f.path().join("whole").exists());
+}
+
+#[test]
+fn a_large_file_is_not_half_changed() {
+    let mut f = Fixture::new();
+    let last = noise(99, 600_000);
+    let before = data_packs(&f);
+    f.store(&[&last]);
+    let pack = *data_packs(&f)
+        .iter()
+        .find(|pack| !before.contains(pack))
+        .unwrap();
+    let mut chunks: Vec<_> = (0..20).map(|n| Ok(noise(n, 600_000))).collect();
+    chunks.push(Ok(last));
+    f.chunks("big", &chunks);
+    f.restore();
+    let mut live = f.read("big");
+    live[5] ^= 1;
+    *live.last_mut().unwrap() ^= 1;
+    std::fs::write(f.path().join("big"), &live).unwrap();
+    f.storage.delete(&pack);
+    f.reopen();
+    let report = f.restore();
+    assert_eq!(report.missing_total, 1, "{:?}", report.problems);
+    assert!(f.read("big") == live);
+}
