@@ -12,8 +12,8 @@ use model::{
     BlobId, Cancel, Content, Entropy, Entry, Extent, Kind, Names, PathKey, Silent, Snapshot,
     Timestamp, Totals,
 };
+use recoup_restore::RestoreOptions;
 use repository::{MapWriter, Packer, Repository, RepositoryError};
-use restore::RestoreOptions;
 use storage::LocalStorage;
 
 struct Counting(AtomicU64);
@@ -99,7 +99,7 @@ fn main() {
         .and_then(|count| count.to_str()?.parse().ok())
         .unwrap_or(100_000);
     let entropy: Arc<dyn Entropy> = Arc::new(Counting(AtomicU64::new(1)));
-    let storage = LocalStorage::create(&place.join("repository")).expect("storage");
+    let storage = LocalStorage::create(place.join("repository")).expect("storage");
     let (keyset, _) =
         repository::keys::create(&storage, &[], Timestamp::default(), &*entropy).expect("keys");
     let repository =
@@ -122,8 +122,9 @@ fn main() {
         for round in ["new", "again"] {
             let begin = Instant::now();
             let (root, cancel) = (PathKey::root(), Cancel::default());
-            let report = restore::run(&repository, &snapshot, &root, &options, &Silent, &cancel)
-                .expect("restored");
+            let report =
+                recoup_restore::run(&repository, &snapshot, &root, &options, &Silent, &cancel)
+                    .expect("restored");
             let seconds = begin.elapsed().as_secs_f64();
             println!(
                 "{name} {round}: {seconds:.2} s, {:.0} files/s, {:.0} MB/s, {} problems, {} bytes written",
