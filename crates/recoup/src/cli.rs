@@ -27,7 +27,12 @@ it). SNAPSHOT:PATH is a place inside.";
 
 /// Backup and recovery that takes you back to the moment before the mistake
 #[derive(Debug, Parser)]
-#[command(name = "recoup", version, propagate_version = false, max_term_width = 100)]
+#[command(
+    name = "recoup",
+    version,
+    propagate_version = false,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,8 +49,8 @@ pub(crate) fn definition() -> clap::Command {
 pub(crate) fn run() -> ExitCode {
     let matches = definition().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let no_color = cli.global.no_color
-        || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let no_color =
+        cli.global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let terminal = Arc::new(Terminal::new(no_color, cli.global.quiet));
     let exit = match work(&cli, &terminal) {
         Ok(exit) => exit,

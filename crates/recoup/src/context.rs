@@ -68,12 +68,10 @@ pub(crate) const PROGRAM: &str = concat!("recoup ", env!("CARGO_PKG_VERSION"));
 
 /// Who runs the program.
 pub(crate) fn user() -> String {
-    let names = ["USER", "LOGNAME"].into_iter();
-    let named = names.filter_map(|variable| std::env::var(variable).ok());
-    named
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    let number = rustix::process::getuid().as_raw();
+    let names = source::files::owner_names([number], []);
+    let named = names.users.into_iter().next().map(|(_, name)| name);
+    named.unwrap_or_else(|| format!("uid {number}"))
 }
 
 /// Now, in local time.

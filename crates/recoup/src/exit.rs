@@ -6,6 +6,7 @@ use std::io;
 
 use backup::BackupError;
 use repository::RepositoryError;
+use restore::RestoreError;
 use source::SourceError;
 use storage::StorageError;
 
@@ -222,6 +223,25 @@ impl From<BackupError> for Failure {
             }
             BackupError::Cancelled => Self::interrupted(),
             _ => Self::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let exit = if error.is_full() {
+            Exit::Full
+        } else {
+            Exit::Failed
+        };
+        match error {
+            RestoreError::Repository(error) => error.into(),
+            RestoreError::Cancelled => Self {
+                message: "interrupted; files are restored whole or not at all; run it again"
+                    .to_owned(),
+                ..Self::interrupted()
+            },
+            _ => Self::new(exit, chain(&error)),
         }
     }
 }

@@ -98,7 +98,10 @@ fn open_storage(location: &Location) -> Result<Arc<LocalStorage>> {
         Err(StorageError::NotARepository { path }) if location.usual && !path.exists() => {
             Err(Failure::new(
                 Exit::NoRepository,
-                format!("open the repository: there is none yet at {}", path.display()),
+                format!(
+                    "open the repository: there is none yet at {}",
+                    path.display()
+                ),
             )
             .hint("`recoup backup PATH` makes it; --repo or RECOUP_REPO names another one"))
         }
@@ -146,7 +149,11 @@ fn try_secret(storage: &dyn Storage, given: &Given) -> Result<(Keyset, KeyId)> {
 }
 
 fn no_secret(keys: &Path) -> Failure {
-    Failure::new(Exit::WrongKey, "open the repository: no password or key was given").hint(format!(
+    Failure::new(
+        Exit::WrongKey,
+        "open the repository: no password or key was given",
+    )
+    .hint(format!(
         "set RECOUP_PASSWORD_FILE or use --password-file, --password-command or --key-file; \
          {} holds no key file for it; a recovery code is given like a password",
         keys.display()

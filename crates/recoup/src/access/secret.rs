@@ -35,9 +35,10 @@ pub(crate) struct Given {
 pub(crate) fn fetch(source: &SecretSource) -> Result<Given> {
     match source {
         SecretSource::Password(text) => Ok(from_text(text.as_str())),
-        SecretSource::PasswordFile(path) => {
-            Ok(from_text(first_line(&read_file(path)?, &source.describe())?))
-        }
+        SecretSource::PasswordFile(path) => Ok(from_text(first_line(
+            &read_file(path)?,
+            &source.describe(),
+        )?)),
         SecretSource::PasswordCommand(command) => {
             Ok(from_text(first_line(&run(command)?, &source.describe())?))
         }
@@ -90,7 +91,10 @@ fn ask_text(prompt: &str) -> Result<Zeroizing<String>> {
         .map(Zeroizing::new)
         .map_err(|error| Failure::io("ask for the password", &error))?;
     if text.is_empty() {
-        return Err(Failure::new(Exit::WrongKey, "open the repository: no password was given"));
+        return Err(Failure::new(
+            Exit::WrongKey,
+            "open the repository: no password was given",
+        ));
     }
     Ok(text)
 }
@@ -105,7 +109,9 @@ pub(crate) fn random() -> Zeroizing<[u8; 32]> {
 /// Reads a key file: comments, and a recovery code.
 pub(crate) fn read_key_file(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
     let text = read_file(path)?;
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
     let code = Zeroizing::new(lines.collect::<Vec<_>>().join(" "));
     if let Some(bytes) = format::config::from_hex(code.trim()).map(Zeroizing::new)
         && let Ok(secret) = <[u8; 32]>::try_from(bytes.as_slice())
@@ -152,10 +158,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>> {
     std::fs::File::open(path)
         .and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text))
         .map_err(|error| {
-            Failure::new(
-                Exit::WrongKey,
-                format!("read {}: {error}", path.display()),
-            )
+            Failure::new(Exit::WrongKey, format!("read {}: {error}", path.display()))
         })?;
     Ok(text)
 }

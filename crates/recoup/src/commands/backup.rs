@@ -33,7 +33,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
     /// Leave out what matches, in the syntax of .gitignore (may be given several times)
-    #[arg(long, short, value_name = "PATTERN", help_heading = "What to leave out")]
+    #[arg(
+        long,
+        short,
+        value_name = "PATTERN",
+        help_heading = "What to leave out"
+    )]
     exclude: Vec<String>,
     /// Leave out what the patterns in a file match
     #[arg(long, value_name = "FILE", help_heading = "What to leave out")]
@@ -92,7 +97,11 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         }
     }
     sum.show(arguments.dry_run, context)?;
-    Ok(if sum.errors > 0 { Exit::Partial } else { Exit::Ok })
+    Ok(if sum.errors > 0 {
+        Exit::Partial
+    } else {
+        Exit::Ok
+    })
 }
 
 /// What the config file and the environment leave out, under what was given.
@@ -217,7 +226,11 @@ fn back_up(
     context: &Context,
 ) -> Result<Report> {
     let progress = Progress::start(&context.terminal);
-    let work = if dry_run { backup::dry_run } else { backup::backup };
+    let work = if dry_run {
+        backup::dry_run
+    } else {
+        backup::backup
+    };
     let report = work(
         &opened.repository,
         options,
@@ -250,13 +263,15 @@ fn tell(
         None => "Dry run".to_owned(),
     };
     let took = text::moment(snapshot.finished).duration_since(text::moment(snapshot.time));
-    let (new, how) = match dry_run {
-        true => ("would be new, before compression", ""),
-        false => ("stored", " new"),
+    let new = match dry_run {
+        true => "would be new, before compression",
+        false => "new data stored",
     };
+    context
+        .sink
+        .report(&format!("{name}  {}", text::path(&options.source),))?;
     context.sink.report(&format!(
-        "{name}  {}  {}, {}; {}{how} {new}; {}",
-        text::path(&options.source),
+        "  {}, {}; {} {new}; {}",
         text::counted(snapshot.totals.files, "file", "files"),
         text::size(snapshot.totals.bytes),
         text::size(report.new_bytes),
@@ -264,7 +279,7 @@ fn tell(
     ))?;
     let changes = &report.changes;
     context.sink.report(&format!(
-        "  {} created, {} changed, {} unchanged, {} deleted{}",
+        "  {} new, {} read again, {} unchanged, {} gone{}",
         text::count(changes.created),
         text::count(changes.changed),
         text::count(changes.unchanged),

@@ -93,7 +93,9 @@ fn show(report: &CheckReport, arguments: &Arguments, context: &mut Context) -> R
         });
         context.sink.json("damaged", &line)?;
         let snapshot = snapshot.map_or(String::new(), |id| format!("  (snapshot {})", id.short()));
-        context.sink.line(&format!("damaged: {object}: {message}{snapshot}"))?;
+        context
+            .sink
+            .line(&format!("damaged: {object}: {message}{snapshot}"))?;
     }
     let damaged = report.damaged.len() as u64;
     let summary = json!({

@@ -15,7 +15,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut cli::definition(), "recoup", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut cli::definition(),
+        "recoup",
+        &mut script,
+    );
     let mut sink = Sink::new(false, false);
     sink.raw(&script)?;
     sink.flush()?;

@@ -44,7 +44,11 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             let exists = path.exists();
             let line = json!({ "path": path.to_string_lossy(), "exists": exists, "ok": true });
             sink.json("summary", &line)?;
-            let state = if exists { "ok" } else { "not there: the usual settings hold" };
+            let state = if exists {
+                "ok"
+            } else {
+                "not there: the usual settings hold"
+            };
             sink.line(&format!("{}: {state}", path.display()))?;
         }
         What::Show => show(&Settings::resolve(global)?, &mut sink)?,
@@ -63,10 +67,18 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
 fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
     let repository = open::location(settings)?.path;
     let secret = settings.secret.as_ref().map_or_else(
-        || format!("key file in {}, or asked for", settings.directories.keys().display()),
+        || {
+            format!(
+                "key file in {}, or asked for",
+                settings.directories.keys().display()
+            )
+        },
         |source| source.describe(),
     );
-    let cache = settings.cache.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let cache = settings
+        .cache
+        .as_ref()
+        .map(|path| path.to_string_lossy().into_owned());
     let config = &settings.config;
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let line = json!({
@@ -85,11 +97,28 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         "tag": list(&config.tag),
     });
     sink.json("config", &line)?;
-    let state = if settings.config_file.exists() { "" } else { " (not there)" };
-    sink.line(&format!("config file  {}{state}", settings.config_file.display()))?;
-    sink.line(&format!("repo         {} ({})", repository.display(), settings.repo_from))?;
+    let state = if settings.config_file.exists() {
+        ""
+    } else {
+        " (not there)"
+    };
+    sink.line(&format!(
+        "config file  {}{state}",
+        settings.config_file.display()
+    ))?;
+    sink.line(&format!(
+        "repo         {} ({})",
+        repository.display(),
+        settings.repo_from
+    ))?;
     sink.line(&format!("secret       {secret}"))?;
     sink.line(&format!("threads      {}", settings.threads))?;
-    sink.line(&format!("cache        {}", cache.unwrap_or_else(|| "none".to_owned())))?;
-    sink.line(&format!("exclude      {}", list(&config.exclude).join(", ")))
+    sink.line(&format!(
+        "cache        {}",
+        cache.unwrap_or_else(|| "none".to_owned())
+    ))?;
+    sink.line(&format!(
+        "exclude      {}",
+        list(&config.exclude).join(", ")
+    ))
 }

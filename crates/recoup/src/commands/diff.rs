@@ -51,7 +51,9 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let mut place = Place::parse(arguments.before.as_bytes(), &now)?;
     if let Some(path) = &arguments.path {
         if place.path.is_some() {
-            return Err(Failure::usage("the path is said twice: behind the colon and on its own"));
+            return Err(Failure::usage(
+                "the path is said twice: behind the colon and on its own",
+            ));
         }
         place.path = Some(path.as_bytes().to_vec());
     }
@@ -64,7 +66,14 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         exit = super::diff_live::run(&opened, &before, arguments.stat, &mut tally, context)?;
     } else {
         let after = after(arguments, &all, &before.stored, &now)?;
-        compare(&opened, &before, &after, arguments.stat, &mut tally, context)?;
+        compare(
+            &opened,
+            &before,
+            &after,
+            arguments.stat,
+            &mut tally,
+            context,
+        )?;
     }
     tally.show(arguments.stat, context)?;
     Ok(exit)
@@ -127,7 +136,11 @@ pub(super) fn show(change: &Change, context: &mut Context) -> Result<()> {
     );
     let sizes = match (&change.before, &change.after) {
         (Some(before), Some(after)) if before.size != after.size => {
-            format!("  ({} -> {})", text::size(before.size), text::size(after.size))
+            format!(
+                "  ({} -> {})",
+                text::size(before.size),
+                text::size(after.size)
+            )
         }
         _ => String::new(),
     };
@@ -186,7 +199,11 @@ pub(super) fn live_root(stored: &Stored, context: &Context) -> Result<std::path:
     if is_there {
         return Ok(root);
     }
-    let host = if snapshot.host == context.host() { "" } else { ", it is of another machine" };
+    let host = if snapshot.host == context.host() {
+        ""
+    } else {
+        ", it is of another machine"
+    };
     Err(Failure::failed(format!(
         "look at {}: it is not there{host}",
         text::path(&snapshot.source)

@@ -48,7 +48,11 @@ pub(super) fn run(
         let line = ProblemLine::new(&problem.path, &problem.message);
         context.sink.json("problem", &line)?;
     }
-    Ok(if problems.is_empty() { Exit::Ok } else { Exit::Partial })
+    Ok(if problems.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Partial
+    })
 }
 
 /// The live tree as the last backup read it: with the exclusions that hold now.
@@ -59,9 +63,10 @@ fn options(opened: &Opened, before: &Found, context: &Context) -> Result<BackupO
     let mut exclude = super::backup::exclusions(&ExcludeOptions::default(), settings)?;
     exclude.paths.push(open::location(settings)?.path);
     exclude.paths.extend(settings.cache.clone());
-    let cache = settings.cache.as_ref().map(|cache| {
-        caches::file(cache, opened.repository.id(), &snapshot.source)
-    });
+    let cache = settings
+        .cache
+        .as_ref()
+        .map(|cache| caches::file(cache, opened.repository.id(), &snapshot.source));
     Ok(BackupOptions {
         exclude: Excludes::new(&root, &exclude)?,
         root,

@@ -67,7 +67,11 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     match &arguments.what {
         What::List => list(&opened, context),
         What::Add(add) => {
-            let role = if add.write_only { Role::WriteOnly } else { Role::Full };
+            let role = if add.write_only {
+                Role::WriteOnly
+            } else {
+                Role::Full
+            };
             let (given, code) = new_secret(add)?;
             store(&opened, given, code, role, &add.label, context)
         }
@@ -126,10 +130,16 @@ fn list(opened: &Opened, context: &mut Context) -> Result<Exit> {
                 |made| text::local(text::timestamp(made)),
             ),
             text::path(key.label.as_bytes()),
-            if used { "in use now".to_owned() } else { String::new() },
+            if used {
+                "in use now".to_owned()
+            } else {
+                String::new()
+            },
         ]);
     }
-    table.lines().try_for_each(|line| context.sink.line(&line))?;
+    table
+        .lines()
+        .try_for_each(|line| context.sink.line(&line))?;
     Ok(Exit::Ok)
 }
 
@@ -150,8 +160,10 @@ fn new_secret(add: &Add) -> Result<(Given, Option<String>)> {
         return Ok((secret::fetch(&source)?, None));
     }
     if !secret::can_ask() {
-        return Err(Failure::usage("which key? Nobody is here to type a password")
-            .hint("use --new-password-file, --new-key-file or --recovery-code"));
+        return Err(
+            Failure::usage("which key? Nobody is here to type a password")
+                .hint("use --new-password-file, --new-key-file or --recovery-code"),
+        );
     }
     Ok((secret::ask_new()?, None))
 }
@@ -199,7 +211,12 @@ fn store(
         "recovery_code": code,
     });
     context.sink.json("summary", &summary)?;
-    context.sink.line(&format!("Added key {} ({}, {})", id.short(), word(role), key.kind))?;
+    context.sink.line(&format!(
+        "Added key {} ({}, {})",
+        id.short(),
+        word(role),
+        key.kind
+    ))?;
     if let Some(code) = code {
         context.sink.line(&format!(
             "Recovery code, shown only now:\n\n{code}\n\nPrint it or write it down, and keep it in another place."
@@ -214,8 +231,12 @@ fn remove(opened: &Opened, digits: &str, context: &mut Context) -> Result<Exit> 
     let mut memory = opened.memory(&context.settings);
     memory.forget_key(id);
     memory.save()?;
-    context.sink.json("summary", &json!({ "id": id.to_hex() }))?;
-    context.sink.report(&format!("Removed key {}", id.short()))?;
+    context
+        .sink
+        .json("summary", &json!({ "id": id.to_hex() }))?;
+    context
+        .sink
+        .report(&format!("Removed key {}", id.short()))?;
     context.terminal.note(
         "Who has copied the key and the repository before can still read what was stored until now.",
     );
@@ -231,8 +252,12 @@ fn find(opened: &Opened, digits: &str) -> Result<KeyId> {
     });
     match (matching.next(), matching.next()) {
         (Some(id), None) if digits.len() >= 4 => Ok(id),
-        (Some(_), _) => Err(Failure::failed(format!("find key {digits}: type more digits"))),
-        (None, _) => Err(Failure::failed(format!("find key {digits}: there is no such key"))
-            .hint("`recoup key list` shows them")),
+        (Some(_), _) => Err(Failure::failed(format!(
+            "find key {digits}: type more digits"
+        ))),
+        (None, _) => Err(
+            Failure::failed(format!("find key {digits}: there is no such key"))
+                .hint("`recoup key list` shows them"),
+        ),
     }
 }

@@ -58,7 +58,12 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let opened = context.open_to_read()?;
     let all = arguments.selection.filter(context.snapshots(&opened)?)?;
     let path = live::absolute(&arguments.path)?;
-    let sources = sources_of(&all, &path, &context.host(), arguments.selection.host.is_some());
+    let sources = sources_of(
+        &all,
+        &path,
+        &context.host(),
+        arguments.selection.host.is_some(),
+    );
     let maps = MapReader::new(&opened.repository);
     let mut any = false;
     for (key, snapshots) in &sources {
@@ -87,8 +92,10 @@ fn sources_of<'s>(
 ) -> Vec<(PathKey, Vec<&'s Stored>)> {
     let holds = |stored: &Stored| live::key_below(&stored.snapshot.source, path);
     let here = |stored: &Stored| stored.snapshot.host == host;
-    let only_here =
-        !host_given && all.iter().any(|stored| here(stored) && holds(stored).is_some());
+    let only_here = !host_given
+        && all
+            .iter()
+            .any(|stored| here(stored) && holds(stored).is_some());
     let mut sources: Vec<(PathKey, Vec<&Stored>)> = Vec::new();
     for stored in all {
         if only_here && !here(stored) {
@@ -185,8 +192,13 @@ fn show(
             remark(version),
         ]);
     }
-    table.lines().try_for_each(|line| context.sink.line(&line))?;
-    let back = versions.iter().rev().filter(|version| version.entry.is_some());
+    table
+        .lines()
+        .try_for_each(|line| context.sink.line(&line))?;
+    let back = versions
+        .iter()
+        .rev()
+        .filter(|version| version.entry.is_some());
     if let Some(version) = back.min_by_key(|version| version.change != ChangeKind::Changed) {
         let path = text::path(&key.to_path());
         context.terminal.note(&format!(

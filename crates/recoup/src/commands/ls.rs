@@ -64,8 +64,11 @@ fn nothing(key: &PathKey, snapshot: &str) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     let path = text::path(&key.to_path());
-    Err(Failure::failed(format!("list {path}: snapshot {snapshot} does not hold it"))
-        .hint(format!("`recoup find '{}'` looks for it", text::path(key.name()))))
+    Err(
+        Failure::failed(format!("list {path}: snapshot {snapshot} does not hold it")).hint(
+            format!("`recoup find '{}'` looks for it", text::path(key.name())),
+        ),
+    )
 }
 
 fn show(

@@ -29,9 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit> {
             sink.flush()?;
         }
         Some(directory) => {
-            std::fs::create_dir_all(directory).map_err(|error| {
-                Failure::io(format!("create {}", directory.display()), &error)
-            })?;
+            std::fs::create_dir_all(directory)
+                .map_err(|error| Failure::io(format!("create {}", directory.display()), &error))?;
             write_pages(&definition, "recoup", directory)?;
         }
     }

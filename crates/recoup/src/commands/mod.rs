@@ -14,6 +14,9 @@ mod log;
 mod diff;
 mod diff_live;
 mod find;
+mod safety;
+mod restore_plan;
+mod restore;
 mod check;
 mod repair;
 mod key;
@@ -38,6 +41,8 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     /// Find files by name
     Find(find::Arguments),
+    /// Bring back a snapshot, or a part of one
+    Restore(restore::Arguments),
     /// Check that what is stored is whole
     Check(check::Arguments),
     /// Make a repository
@@ -78,6 +83,7 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
         Command::Log(arguments) => log::run(arguments, context),
         Command::Diff(arguments) => diff::run(arguments, context),
         Command::Find(arguments) => find::run(arguments, context),
+        Command::Restore(arguments) => restore::run(arguments, context),
         Command::Check(arguments) => check::run(arguments, context),
         Command::Init(arguments) => init::run(arguments, context),
         Command::Key(arguments) => key::run(arguments, context),

@@ -34,7 +34,9 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     if context.sink.is_json() {
         for Stored { id, snapshot } in &chosen {
-            context.sink.json("snapshot", &SnapshotLine::new(*id, snapshot))?;
+            context
+                .sink
+                .json("snapshot", &SnapshotLine::new(*id, snapshot))?;
         }
         return Ok(Exit::Ok);
     }
@@ -73,9 +75,7 @@ fn print_table(chosen: &[Stored], context: &mut Context) -> Result<()> {
             remarks(snapshot),
         ]);
     }
-    table
-        .lines()
-        .try_for_each(|line| context.sink.line(&line))
+    table.lines().try_for_each(|line| context.sink.line(&line))
 }
 
 fn remarks(snapshot: &Snapshot) -> String {

@@ -28,11 +28,20 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
     let packs = opened.storage.list(ObjectKind::Pack)?;
     let pack_bytes: u64 = packs.iter().map(|(_, len)| len).sum();
     let mut stored = pack_bytes;
-    for kind in [ObjectKind::Config, ObjectKind::Key, ObjectKind::Index, ObjectKind::Snapshot] {
+    for kind in [
+        ObjectKind::Config,
+        ObjectKind::Key,
+        ObjectKind::Index,
+        ObjectKind::Snapshot,
+    ] {
         let objects = opened.storage.list(kind)?;
         stored += objects.iter().map(|(_, len)| len).sum::<u64>();
     }
-    let ratio = if stored == 0 { 0.0 } else { bytes as f64 / stored as f64 };
+    let ratio = if stored == 0 {
+        0.0
+    } else {
+        bytes as f64 / stored as f64
+    };
     let path = open::location(&context.settings)?.path;
     let free = opened.storage.available_bytes().ok();
     let summary = json!({
@@ -52,12 +61,25 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
     context.sink.json("summary", &summary)?;
     let sources = text::counted(sources.len() as u64, "source", "sources");
     let lines = [
-        ("Repository", format!("{} ({})", path.display(), opened.repository.id().short())),
-        ("Snapshots", format!("{} of {sources}", text::count(all.len() as u64))),
-        ("Protected", format!("{} in all snapshots together", text::size(bytes))),
+        (
+            "Repository",
+            format!("{} ({})", path.display(), opened.repository.id().short()),
+        ),
+        (
+            "Snapshots",
+            format!("{} of {sources}", text::count(all.len() as u64)),
+        ),
+        (
+            "Protected",
+            format!("{} in all snapshots together", text::size(bytes)),
+        ),
         (
             "Stored",
-            format!("{} in {}", text::size(stored), text::counted(packs.len() as u64, "pack", "packs")),
+            format!(
+                "{} in {}",
+                text::size(stored),
+                text::counted(packs.len() as u64, "pack", "packs")
+            ),
         ),
         ("Ratio", format!("{ratio:.1} : 1")),
         ("Free", free.map_or("unknown".to_owned(), text::size)),

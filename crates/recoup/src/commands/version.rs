@@ -13,7 +13,10 @@ pub(crate) fn run(global: &Global) -> Result<Exit> {
         "version",
         &json!({ "program": "recoup", "version": version, "format": format::VERSION }),
     )?;
-    sink.line(&format!("recoup {version} (repository format {})", format::VERSION))?;
+    sink.line(&format!(
+        "recoup {version} (repository format {})",
+        format::VERSION
+    ))?;
     sink.flush()?;
     Ok(Exit::Ok)
 }

@@ -67,7 +67,10 @@ mod tests {
         let real = std::fs::canonicalize(dir.path()).unwrap();
         std::fs::create_dir(real.join("d")).unwrap();
         std::os::unix::fs::symlink("d", real.join("l")).unwrap();
-        assert_eq!(absolute(&real.join("l/gone/x")).unwrap(), real.join("d/gone/x"));
+        assert_eq!(
+            absolute(&real.join("l/gone/x")).unwrap(),
+            real.join("d/gone/x")
+        );
         assert_eq!(absolute(&real.join("l")).unwrap(), real.join("l"));
         assert_eq!(absolute(&real.join("d/../d/.")).unwrap(), real.join("d"));
     }

@@ -48,15 +48,26 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Option<Timestamp> {
 fn with_zone(text: &str) -> Option<Timestamp> {
     let moment: Timestamp = text.parse().ok()?;
     let has_fraction = text.contains('.');
-    Some(if has_fraction { moment } else { end_of_second(moment) })
+    Some(if has_fraction {
+        moment
+    } else {
+        end_of_second(moment)
+    })
 }
 
 fn end_of_second(moment: Timestamp) -> Timestamp {
-    moment.checked_add(999_999_999.nanoseconds()).unwrap_or(moment)
+    moment
+        .checked_add(999_999_999.nanoseconds())
+        .unwrap_or(moment)
 }
 
 fn at(date: Date, time: Time, zone: &TimeZone) -> Option<Timestamp> {
-    Some(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp())
+    Some(
+        date.to_datetime(time)
+            .to_zoned(zone.clone())
+            .ok()?
+            .timestamp(),
+    )
 }
 
 /// `14:03`, `14:03:10` (the end of that second), `14:03:10.5`.
@@ -161,7 +172,16 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_refused() {
-        for text in ["", "25:00", "14", "14:3", "14:03:", "14:03:10:x", "2026-13-01", "soon"] {
+        for text in [
+            "",
+            "25:00",
+            "14",
+            "14:3",
+            "14:03:",
+            "14:03:10:x",
+            "2026-13-01",
+            "soon",
+        ] {
             check(text, None);
         }
         check("5 minutes", None);

@@ -122,14 +122,20 @@ mod tests {
         check("@14:03:10", "@14:03:10", None);
         check("@14:03:./10", "@14:03", Some("./10"));
         check("@2026-11-22:x", "@2026-11-22", Some("x"));
-        check("@2026-11-22T14:03:10:x:y", "@2026-11-22T14:03:10", Some("x:y"));
+        check(
+            "@2026-11-22T14:03:10:x:y",
+            "@2026-11-22T14:03:10",
+            Some("x:y"),
+        );
         check("@5 minutes ago:/home/a", "@5 minutes ago", Some("/home/a"));
     }
 
     #[test]
     fn wrong_names_are_usage_errors() {
         let now: Zoned = "2026-11-23T14:10:00[UTC]".parse().unwrap();
-        for typed in ["", "3f2", "xyzw", "latest~", "latest~x", "@soon", "latestx", "live"] {
+        for typed in [
+            "", "3f2", "xyzw", "latest~", "latest~x", "@soon", "latestx", "live",
+        ] {
             let failure = Place::parse(typed.as_bytes(), &now).unwrap_err();
             assert_eq!(failure.exit, crate::exit::Exit::Usage, "{typed}");
         }

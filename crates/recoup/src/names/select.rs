@@ -130,17 +130,20 @@ fn by_id<'a>(all: &'a [Stored], digits: &str) -> Result<&'a Stored> {
         .iter()
         .filter(|stored| stored.id.to_hex().starts_with(digits));
     let Some(first) = matching.next() else {
-        return Err(Failure::failed(format!(
-            "find snapshot {digits}: there is no such snapshot"
-        ))
-        .hint("`recoup snapshots` lists them"));
+        return Err(
+            Failure::failed(format!("find snapshot {digits}: there is no such snapshot"))
+                .hint("`recoup snapshots` lists them"),
+        );
     };
     let others: Vec<&Stored> = matching.collect();
     if others.is_empty() {
         return Ok(first);
     }
     let mut list = String::new();
-    for stored in std::iter::once(first).chain(others).take(CANDIDATES_SHOWN_MAX) {
+    for stored in std::iter::once(first)
+        .chain(others)
+        .take(CANDIDATES_SHOWN_MAX)
+    {
         let snapshot = &stored.snapshot;
         let (time, source) = (text::local(snapshot.time), text::path(&snapshot.source));
         let mut id = stored.id.to_hex();

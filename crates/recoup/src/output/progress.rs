@@ -25,6 +25,7 @@ struct Counters {
     stored: AtomicU64,
     problems: AtomicU64,
     found_all: AtomicBool,
+    silent: AtomicBool,
     /// A [`Step`] as a number; 0 before the first one.
     step: AtomicU64,
 }
@@ -39,6 +40,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Keeps problems to itself: they are told of by the work that follows.
+    pub(crate) fn silent(self) -> Self {
+        self.counters.silent.store(true, Ordering::Relaxed);
+        self
+    }
+
     /// Begins to show progress, if anybody can see it.
     pub(crate) fn start(terminal: &Arc<Terminal>) -> Self {
         let counters = Arc::new(Counters::default());
@@ -85,8 +92,12 @@ impl Drop for Progress {
 
 impl Monitor for Progress {
     fn found(&self, files: u64, bytes: u64) {
-        self.counters.files_found.fetch_add(files, Ordering::Relaxed);
-        self.counters.bytes_found.fetch_add(bytes, Ordering::Relaxed);
+        self.counters
+            .files_found
+            .fetch_add(files, Ordering::Relaxed);
+        self.counters
+            .bytes_found
+            .fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn done(&self, files: u64, bytes: u64) {
@@ -103,6 +114,9 @@ impl Monitor for Progress {
     }
 
     fn problem(&self, path: &[u8], message: &str) {
+        if self.counters.silent.load(Ordering::Relaxed) {
+            return;
+        }
         if self.counters.problems.fetch_add(1, Ordering::Relaxed) < PROBLEMS_SHOWN_MAX {
             self.terminal.warn(&problem_text(path, message));
         }
@@ -171,7 +185,10 @@ fn line(counters: &Counters, seconds: f64) -> String {
         }
     }
     if seconds > 0.5 {
-        line.push_str(&format!("  {}/s", text::size((bytes as f64 / seconds) as u64)));
+        line.push_str(&format!(
+            "  {}/s",
+            text::size((bytes as f64 / seconds) as u64)
+        ));
     }
     let stored = get(&counters.stored);
     if stored > 0 {
@@ -202,7 +219,13 @@ mod tests {
 
     #[test]
     fn a_problem_names_its_path_once() {
-        assert_eq!(problem_text(b"a/b", "permission denied"), "a/b: permission denied");
-        assert_eq!(problem_text(b"a/b", "can't read /x/a/b: no"), "can't read /x/a/b: no");
+        assert_eq!(
+            problem_text(b"a/b", "permission denied"),
+            "a/b: permission denied"
+        );
+        assert_eq!(
+            problem_text(b"a/b", "can't read /x/a/b: no"),
+            "can't read /x/a/b: no"
+        );
     }
 }

@@ -60,6 +60,9 @@ mod tests {
         table.row(["a".to_owned(), "10".to_owned()]);
         table.row(["long name".to_owned(), "7".to_owned()]);
         let lines: Vec<String> = table.lines().collect();
-        assert_eq!(lines, ["name       size", "a            10", "long name     7"]);
+        assert_eq!(
+            lines,
+            ["name       size", "a            10", "long name     7"]
+        );
     }
 }

@@ -95,7 +95,11 @@ impl Terminal {
         let mut stderr = stderr.lock();
         let _ = if self.color && !color.is_empty() {
             let label = label.trim_end();
-            writeln!(stderr, "{color}{label}{PLAIN}{}{text}", if label.is_empty() { "" } else { " " })
+            writeln!(
+                stderr,
+                "{color}{label}{PLAIN}{}{text}",
+                if label.is_empty() { "" } else { " " }
+            )
         } else {
             writeln!(stderr, "{label}{text}")
         };

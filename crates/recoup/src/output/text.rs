@@ -191,6 +191,9 @@ mod tests {
     fn times_before_1970_keep_their_fraction() {
         let time = Timestamp::new(-2, 250_000_000);
         assert_eq!(timestamp(moment(time)), time);
-        assert_eq!(rfc3339(Timestamp::new(0, 1)), "1970-01-01T00:00:00.000000001Z");
+        assert_eq!(
+            rfc3339(Timestamp::new(0, 1)),
+            "1970-01-01T00:00:00.000000001Z"
+        );
     }
 }

@@ -143,7 +143,10 @@ pub(crate) fn variable(key: &str) -> String {
 
 fn line_of(text: &str, offset: usize) -> usize {
     let end = offset.min(text.len());
-    1 + text.as_bytes()[..end].iter().filter(|&&b| b == b'\n').count()
+    1 + text.as_bytes()[..end]
+        .iter()
+        .filter(|&&b| b == b'\n')
+        .count()
 }
 
 fn refused(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
@@ -159,9 +162,8 @@ fn refused(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
     let failure = Failure::usage(format!("{place}: there is no setting `{unknown}`"));
     match nearest(unknown) {
         Some(key) => failure.hint(format!("did you mean `{key}`?")),
-        None if unknown == "password" => {
-            failure.hint("a password does not belong in this file: use password-file or password-command")
-        }
+        None if unknown == "password" => failure
+            .hint("a password does not belong in this file: use password-file or password-command"),
         None => {
             let keys: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
             failure.hint(format!("settings are: {}", keys.join(", ")))
@@ -240,7 +242,10 @@ mod tests {
         let config = Config::of_environment(get).unwrap();
         assert_eq!(config.repo.as_deref(), Some("/r"));
         assert_eq!(config.exclude.unwrap(), ["*.o", "*.tmp"]);
-        assert_eq!((config.exclude_caches, config.threads), (Some(true), Some(3)));
+        assert_eq!(
+            (config.exclude_caches, config.threads),
+            (Some(true), Some(3))
+        );
         let wrong = |_: &str| Some("x".to_owned());
         assert!(Config::of_environment(wrong).is_err());
     }

@@ -26,9 +26,8 @@ impl Directories {
             let base = given
                 .filter(|path| path.is_absolute())
                 .or_else(|| home.as_ref().map(|home| home.join(usual)));
-            base.map(|base| base.join("recoup")).ok_or_else(|| {
-                Failure::failed("find your home directory").hint("set HOME")
-            })
+            base.map(|base| base.join("recoup"))
+                .ok_or_else(|| Failure::failed("find your home directory").hint("set HOME"))
         };
         Ok(Self {
             config: find("XDG_CONFIG_HOME", ".config")?,

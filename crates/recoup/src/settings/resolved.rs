@@ -96,7 +96,10 @@ impl Settings {
         }
         let no_cache = global.no_cache || config.no_cache == Some(true);
         let cache = (!no_cache).then(|| {
-            let given = global.cache_dir.clone().or_else(|| config.cache_dir.clone());
+            let given = global
+                .cache_dir
+                .clone()
+                .or_else(|| config.cache_dir.clone());
             given.unwrap_or_else(|| directories.cache.clone())
         });
         Ok(Self {
