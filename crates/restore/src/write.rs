@@ -181,7 +181,11 @@ impl Worker {
                     if open_files >= context.limits.open_files {
                         context.open_files.fetch_sub(1, Ordering::Relaxed);
                         *progress = Progress::Ended;
-                        return self.alone(context, job, tally);
+                        // Said here: to everybody else the file has ended.
+                        if let Err(failure) = self.alone(context, job, tally) {
+                            note_failure(context, &job.key, failure);
+                        }
+                        return Ok(());
                     }
                     match open(context, job) {
                         Ok(output) => {

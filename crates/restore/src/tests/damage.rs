@@ -1,8 +1,19 @@
 //! What is damaged is listed; everything else comes back.
 
+use std::sync::atomic::AtomicUsize;
+
+use model::{Cancel, Kind, PathKey, Silent};
+use source::files::attributes::Rights;
+use source::files::write::TreeWriter;
 use storage::ObjectName;
 
 use super::fixture::{Fixture, listing, noise};
+use crate::content::Comparer;
+use crate::context::{Context, place};
+use crate::finish::verify;
+use crate::ledger::Ledger;
+use crate::options::Limits;
+use crate::output::Output;
 
 fn data_packs(f: &Fixture) -> Vec<ObjectName> {
     let objects = f.storage.objects();
@@ -105,4 +116,60 @@ fn a_large_file_is_not_half_changed() {
     let report = f.restore();
     assert_eq!(report.missing_total, 1, "{:?}", report.problems);
     assert!(f.read("big") == live);
+}
+
+#[test]
+fn a_file_written_alone_is_missed_too() {
+    let mut f = Fixture::new();
+    let lost = noise(99, 600_000);
+    let before = data_packs(&f);
+    f.store(&[&lost]);
+    let packs = data_packs(&f);
+    let pack = packs.iter().find(|pack| !before.contains(pack)).unwrap();
+    f.chunks("a", &[Ok(noise(1, 600_000)), Ok(lost)]);
+    f.chunks("b", &[Ok(noise(2, 600_000)), Ok(noise(3, 600_000))]);
+    f.storage.delete(pack);
+    f.reopen();
+    let limits = Limits {
+        open_files: 0,
+        ..Limits::default()
+    };
+    let report = f.restore_within(&f.options(), "", limits).unwrap();
+    assert_eq!((report.missing_total, report.files), (1, 1));
+    assert_eq!(listing(&f.path()).into_keys().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn reading_back_sees_a_flipped_byte() {
+    let mut f = Fixture::new();
+    f.chunks(
+        "x",
+        &[Ok(noise(1, 600_000)), Err(4096), Ok(noise(2, 600_000))],
+    );
+    f.restore();
+    let options = f.options();
+    let cancel = Cancel::default();
+    let context = Context {
+        repository: &f.repository,
+        ledger: Ledger::new(&Silent, &cancel),
+        options: &options,
+        rights: Rights::for_user(false, false),
+        limits: Limits::default(),
+        place: place(&PathKey::root(), Kind::Directory, &options).unwrap(),
+        tree: Some(TreeWriter::open(&f.path()).unwrap()),
+        dry: false,
+        open_files: AtomicUsize::new(0),
+    };
+    let entry = &f.entries[b"x".as_slice()];
+    let good = f.read("x");
+    for (at, right) in [(None, true), (Some(5), false), (Some(601_000), false)] {
+        let mut bytes = good.clone();
+        if let Some(at) = at {
+            bytes[at] ^= 1;
+        }
+        std::fs::write(f.path().join("x"), &bytes).unwrap();
+        let output = Output::live(context.directory(b"").unwrap(), b"x").unwrap();
+        let verified = verify(&context, entry, &output, &mut Comparer::default());
+        assert_eq!(verified.is_ok(), right, "{at:?}");
+    }
 }
