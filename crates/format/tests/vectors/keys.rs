@@ -1,0 +1,155 @@
+//! Vectors of keys, ciphers and the two JSON files.
+
+use std::sync::Mutex;
+
+use codec::{
+    ChunkParams, Compressor, Decompressor, Encoding, IdKey, Kdf, Keyset, LockedKeyset, MapParams,
+    SealKey, Secret, recovery,
+};
+use model::{Entropy, KeyId, RepositoryId, Timestamp};
+use recoup_format::{Config, KeySlot, Role, SlotKdf};
+
+use super::document::{Vector, hex};
+use super::k;
+
+/// The stream that the document calls `recoup vectors`.
+struct Stream(Mutex<blake3::OutputReader>);
+
+impl Stream {
+    fn new() -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"recoup vectors");
+        Self(Mutex::new(hasher.finalize_xof()))
+    }
+}
+
+impl Entropy for Stream {
+    fn fill(&self, buffer: &mut [u8]) {
+        self.0.lock().unwrap().fill(buffer);
+    }
+}
+
+fn keyset_from(stream: &Stream) -> Keyset {
+    Keyset::generate(
+        RepositoryId([7; 16]),
+        Timestamp::new(1_800_000_000, 5),
+        ChunkParams::default(),
+        MapParams::default(),
+        stream,
+    )
+    .unwrap()
+}
+
+pub(crate) fn keyset() -> Keyset {
+    keyset_from(&Stream::new())
+}
+
+pub(crate) fn vectors() -> Vec<Vector> {
+    let id_key = IdKey::new(k());
+    let mut sealed = b"recoup".to_vec();
+    SealKey::new(&k()).seal(258, b"place", &mut sealed, 0);
+    vec![
+        Vector::new("key-set", keyset().to_cbor().to_vec()),
+        Vector::text("recovery-code", recovery::format(&k()).as_str()),
+        Vector::new("blob-id", id_key.blob_id(b"recoup").0),
+        Vector::new("snapshot-id", id_key.snapshot_id(b"recoup").0),
+        Vector::new("link-id", &id_key.blob_id(b"a\0b").0[..16]),
+        wrapped_key(),
+        Vector::new("seal", sealed),
+        segment(),
+        Vector::text("config", config().encode()),
+        Vector::text("slot", slot().encode()),
+        chunk_ends(),
+    ]
+}
+
+fn wrapped_key() -> Vector {
+    const INFO: &[u8] = b"recoup v1 object key";
+    let stream = Stream::new();
+    let keyset = keyset_from(&stream);
+    let wrapped = keyset.wrap(&k(), INFO, &stream);
+    assert_eq!(*keyset.unwrap(&wrapped, INFO).unwrap(), k());
+    Vector::new("wrapped-key", wrapped)
+}
+
+fn segment() -> Vector {
+    let plain = b"recoup ".repeat(20);
+    let mut bytes = vec![1];
+    let encoding = Compressor::new(3).compress(&plain, &mut bytes);
+    assert_eq!(encoding, Encoding::Zstd);
+    Vector::meaning("segment-plain", bytes, move |found| {
+        let mut out = Vec::new();
+        let encoding = Encoding::from_code(found[0]).unwrap();
+        Decompressor::new()
+            .decompress(&found[1..], encoding, plain.len(), &mut out)
+            .unwrap();
+        assert_eq!(out, plain);
+    })
+}
+
+fn config() -> Config {
+    let keyset = keyset();
+    let ChunkParams { min, avg, max } = keyset.chunk_params();
+    let map = keyset.map_params();
+    let mut config = Config {
+        repository: keyset.repository(),
+        public_key: keyset.public_key_bytes(),
+        chunker: [min, avg, max],
+        map: [map.target, map.min, map.max],
+        seal: [0; 32],
+    };
+    config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());
+    assert_eq!(
+        Config::decode(config.encode().as_bytes()).as_ref(),
+        Ok(&config)
+    );
+    config
+}
+
+fn slot() -> KeySlot {
+    let salt = [0x5a; 16];
+    let mut slot = KeySlot {
+        repository: RepositoryId([7; 16]),
+        id: KeyId([6; 16]),
+        role: Role::WriteOnly,
+        kind: "key-file".to_owned(),
+        label: "the \"attic\" machine".to_owned(),
+        created: "2027-01-15T08:00:00Z".to_owned(),
+        kdf: SlotKdf::Blake3 { salt: hex(&salt) },
+        sealed: Vec::new(),
+    };
+    let secret = Secret::Raw(k().into());
+    let locked = LockedKeyset::lock_with(
+        Kdf::Blake3 { salt },
+        &secret,
+        &keyset().write_only(),
+        &slot.additional_data(),
+    )
+    .unwrap();
+    let keyset = locked.unlock(&secret, &slot.additional_data()).unwrap();
+    assert!(!keyset.can_read());
+    slot.sealed = locked.sealed;
+    assert_eq!(
+        KeySlot::decode(slot.encode().as_bytes()).as_ref(),
+        Ok(&slot)
+    );
+    slot
+}
+
+fn chunk_ends() -> Vector {
+    let mut state = 1_u64;
+    let mut step = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    let noise: Vec<u8> = (0..4 << 20).map(|_| step()).collect();
+    let chunker = codec::Chunker::new(&k(), ChunkParams::default());
+    let (mut at, mut text) = (0, String::new());
+    while at < noise.len() {
+        at += chunker.cut(&noise[at..]);
+        text.push_str(&format!("{at}\n"));
+    }
+    Vector::text("chunk-ends", text)
+}
