@@ -1,53 +1,20 @@
-//! The command line: what is typed, what is run, how it ends.
+//! The command line: what is run, and how it ends.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::FromArgMatches;
 
-use crate::commands::{self, Command};
+use crate::commands::{self, Cli};
 use crate::context::Context;
-use crate::exit::{self, Exit, Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::output::sink::Sink;
 use crate::output::terminal::Terminal;
-use crate::settings::Global;
 use crate::signals;
-
-const EXAMPLES: &str = "\
-Begin:
-  recoup backup ~/Documents               back up; the first time makes repository and key
-  recoup snapshots                        what there is
-  recoup log ~/Documents/report.odt       the versions of one file
-  recoup restore latest:report.odt        bring it back, in place; what is there now is kept first
-  recoup restore latest --to /mnt/new     everything, elsewhere
-
-Snapshots are named `latest`, `latest~2`, by the first digits of their ids, or by time: @14:03,
-@2026-11-22, @2026-11-22T14:03:10, '@5 minutes ago', '@yesterday 14:00' (the last one at or before
-it). SNAPSHOT:PATH is a place inside.";
-
-/// Backup and recovery that takes you back to the moment before the mistake
-#[derive(Debug, Parser)]
-#[command(
-    name = "recoup",
-    version,
-    propagate_version = false,
-    max_term_width = 100
-)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-    #[command(flatten)]
-    pub(crate) global: Global,
-}
-
-/// The whole command line, as help, completions and manual show it.
-pub(crate) fn definition() -> clap::Command {
-    Cli::command().after_help(format!("{EXAMPLES}\n\n{}", exit::TABLE))
-}
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let matches = definition().get_matches();
+    let matches = commands::definition().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let no_color =
         cli.global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

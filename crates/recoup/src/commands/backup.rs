@@ -12,6 +12,7 @@ use source::files::{ExcludeOptions, Excludes};
 use crate::access::first_use::{self, Request};
 use crate::access::open::{self, Opened};
 use crate::access::{caches, secret};
+use crate::commands::exclusions;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::amount;
@@ -63,6 +64,7 @@ pub(crate) struct Arguments {
 /// What all sources together came to.
 #[derive(Debug, Default)]
 struct Sum {
+    sources: u64,
     snapshots: Vec<SnapshotId>,
     files: u64,
     directories: u64,
@@ -82,19 +84,24 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let cancel = signals::listen()?;
     let opened = open_or_make(context)?;
     let mut sum = Sum::default();
+    let mut failed = None;
     for root in &roots {
-        if let Some(warning) = first_use::same_disk_warning(&opened.storage, root) {
-            context.terminal.warn(&warning);
+        match back_up_root(arguments, root, &exclude, &opened, &cancel, context) {
+            Ok(report) => sum.add(&report),
+            // One source that can't be read does not keep the others from being backed up.
+            Err(failure) if failure.exit == Exit::Failed && roots.len() > 1 => {
+                context.terminal.error(&failure.message);
+                let path = root.as_os_str().as_bytes();
+                let line = ProblemLine::new(path, &failure.message);
+                context.sink.json("problem", &line)?;
+                sum.errors += 1;
+                failed = Some(failure);
+            }
+            Err(failure) => return Err(failure),
         }
-        let options = options(arguments, root, &exclude, &opened, context)?;
-        let report = back_up(arguments.dry_run, &options, &opened, &cancel, context)?;
-        sum.add(&report);
-        tell(&report, &options, arguments.dry_run, context)?;
-        if let Some(id) = report.id {
-            let mut memory = opened.memory(&context.settings);
-            memory.saw_snapshots([id]);
-            memory.save()?;
-        }
+    }
+    if let Some(failure) = failed.filter(|_| sum.sources == 0) {
+        return Err(failure);
     }
     sum.show(arguments.dry_run, context)?;
     Ok(if sum.errors > 0 {
@@ -104,31 +111,26 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     })
 }
 
-/// What the config file and the environment leave out, under what was given.
-pub(super) fn exclusions(given: &ExcludeOptions, settings: &Settings) -> Result<ExcludeOptions> {
-    let config = &settings.config;
-    let configured = config.exclude_larger_than.as_ref();
-    let configured = configured.map(|size| amount::size(size).map_err(Failure::usage));
-    let join = |from_config: &Option<Vec<String>>, more: &[String]| {
-        let mut all = from_config.clone().unwrap_or_default();
-        all.extend_from_slice(more);
-        all
-    };
-    let mut pattern_files = config.exclude_from.clone().unwrap_or_default();
-    pattern_files.extend_from_slice(&given.pattern_files);
-    let mut if_present: Vec<Vec<u8>> = join(&config.exclude_if_present, &[])
-        .into_iter()
-        .map(String::into_bytes)
-        .collect();
-    if_present.extend_from_slice(&given.if_present);
-    Ok(ExcludeOptions {
-        patterns: join(&config.exclude, &given.patterns),
-        pattern_files,
-        caches: given.caches || config.exclude_caches.unwrap_or(false),
-        if_present,
-        larger_than: given.larger_than.or(configured.transpose()?),
-        paths: given.paths.clone(),
-    })
+fn back_up_root(
+    arguments: &Arguments,
+    root: &Path,
+    exclude: &ExcludeOptions,
+    opened: &Opened,
+    cancel: &Cancel,
+    context: &mut Context,
+) -> Result<Report> {
+    if let Some(warning) = first_use::same_disk_warning(&opened.storage, root) {
+        context.terminal.warn(&warning);
+    }
+    let options = options(arguments, root, exclude, opened, context)?;
+    let report = back_up(arguments.dry_run, &options, opened, cancel, context)?;
+    tell(&report, &options, arguments.dry_run, context)?;
+    if let Some(id) = report.id {
+        let mut memory = opened.memory(&context.settings);
+        memory.saw_snapshots([id]);
+        memory.save()?;
+    }
+    Ok(report)
 }
 
 fn exclude_options(arguments: &Arguments, settings: &Settings) -> Result<ExcludeOptions> {
@@ -143,7 +145,7 @@ fn exclude_options(arguments: &Arguments, settings: &Settings) -> Result<Exclude
         larger_than: arguments.exclude_larger_than,
         paths,
     };
-    exclusions(&given, settings)
+    exclusions::with(&given, settings)
 }
 
 /// Every path, absolute and without symbolic links; all must be there before any work begins.
@@ -307,6 +309,7 @@ fn tell(
 impl Sum {
     fn add(&mut self, report: &Report) {
         let totals = &report.snapshot.totals;
+        self.sources += 1;
         self.snapshots.extend(report.id);
         self.files += totals.files;
         self.directories += totals.directories;

@@ -1,7 +1,7 @@
 //! `recoup check`.
 
 use clap::Args;
-use model::Entropy;
+use model::{Entropy, SnapshotId};
 use repository::{CheckOptions, CheckReport, Finding, keys};
 use serde_json::json;
 
@@ -89,7 +89,7 @@ fn show(report: &CheckReport, arguments: &Arguments, context: &mut Context) -> R
         let line = json!({
             "object": object,
             "message": message,
-            "snapshot": snapshot.map(|id| id.to_hex()),
+            "snapshot": snapshot.map(SnapshotId::to_hex),
         });
         context.sink.json("damaged", &line)?;
         let snapshot = snapshot.map_or(String::new(), |id| format!("  (snapshot {})", id.short()));

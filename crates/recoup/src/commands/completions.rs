@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli;
+use crate::commands;
 use crate::exit::{Exit, Result};
 use crate::output::sink::Sink;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
-        &mut cli::definition(),
+        &mut commands::definition(),
         "recoup",
         &mut script,
     );

@@ -8,7 +8,7 @@ use crate::exit::{Exit, Result};
 use crate::output::sink::Sink;
 use crate::settings::config::{KEYS, variable};
 use crate::settings::directories::Directories;
-use crate::settings::{Global, Settings};
+use crate::settings::{Global, SecretSource, Settings};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -73,7 +73,7 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
                 settings.directories.keys().display()
             )
         },
-        |source| source.describe(),
+        SecretSource::describe,
     );
     let cache = settings
         .cache

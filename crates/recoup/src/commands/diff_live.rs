@@ -6,6 +6,7 @@ use source::files::{ExcludeOptions, Excludes};
 use crate::access::caches;
 use crate::access::open::{self, Opened};
 use crate::commands::diff::{self, Tally};
+use crate::commands::exclusions;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
 use crate::names::select::Found;
@@ -60,7 +61,7 @@ fn options(opened: &Opened, before: &Found, context: &Context) -> Result<BackupO
     let root = diff::live_root(&before.stored, context)?;
     let settings = &context.settings;
     let snapshot = &before.stored.snapshot;
-    let mut exclude = super::backup::exclusions(&ExcludeOptions::default(), settings)?;
+    let mut exclude = exclusions::with(&ExcludeOptions::default(), settings)?;
     exclude.paths.push(open::location(settings)?.path);
     exclude.paths.extend(settings.cache.clone());
     let cache = settings

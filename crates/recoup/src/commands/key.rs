@@ -73,12 +73,12 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
                 Role::Full
             };
             let (given, code) = new_secret(add)?;
-            store(&opened, given, code, role, &add.label, context)
+            store(&opened, &given, code, role, &add.label, context)
         }
         What::Remove { id } => remove(&opened, id, context),
         What::RecoveryCode { label } => {
             let (given, code) = new_code();
-            store(&opened, given, code, Role::Full, label, context)
+            store(&opened, &given, code, Role::Full, label, context)
         }
     }
 }
@@ -180,7 +180,7 @@ fn new_code() -> (Given, Option<String>) {
 
 fn store(
     opened: &Opened,
-    given: Given,
+    given: &Given,
     code: Option<String>,
     role: Role,
     label: &str,

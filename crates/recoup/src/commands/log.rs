@@ -195,11 +195,13 @@ fn show(
     table
         .lines()
         .try_for_each(|line| context.sink.line(&line))?;
+    // The version before the last is the one that is wanted most often.
     let back = versions
         .iter()
         .rev()
-        .filter(|version| version.entry.is_some());
-    if let Some(version) = back.min_by_key(|version| version.change != ChangeKind::Changed) {
+        .filter(|version| version.entry.is_some() && !version.first.snapshot.safety);
+    let back: Vec<&Version<'_>> = back.take(2).collect();
+    if let Some(version) = back.last() {
         let path = text::path(&key.to_path());
         context.terminal.note(&format!(
             "One of them back: recoup restore {}:{path}",

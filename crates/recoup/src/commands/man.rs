@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_mangen::Man;
 
-use crate::cli;
+use crate::commands;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::sink::Sink;
 
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit> {
     // Names the subcommands in full and hands the global flags down.
-    let mut definition = cli::definition();
+    let mut definition = commands::definition();
     definition.build();
     match &arguments.out {
         None => {

@@ -1,11 +1,12 @@
 //! The commands, one file each.
 
-use clap::Subcommand;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::context::Context;
-use crate::exit::{Exit, Result};
+use crate::exit::{self, Exit, Result};
 use crate::settings::Global;
 
+mod exclusions;
 mod backup;
 mod init;
 mod snapshots;
@@ -25,6 +26,38 @@ mod config;
 mod completions;
 mod man;
 mod version;
+
+const EXAMPLES: &str = "\
+Begin:
+  recoup backup ~/Documents               back up; the first time makes repository and key
+  recoup snapshots                        what there is
+  recoup log ~/Documents/report.odt       the versions of one file
+  recoup restore latest:report.odt        bring it back, in place; what is there now is kept first
+  recoup restore latest --to /mnt/new     everything, elsewhere
+
+Snapshots are named `latest`, `latest~2`, by the first digits of their ids, or by time: @14:03,
+@2026-11-22, @2026-11-22T14:03:10, '@5 minutes ago', '@yesterday 14:00' (the last one at or before
+it). SNAPSHOT:PATH is a place inside.";
+
+/// Backup and recovery that takes you back to the moment before the mistake
+#[derive(Debug, Parser)]
+#[command(
+    name = "recoup",
+    version,
+    propagate_version = false,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// The whole command line, as help, completions and manual show it.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command().after_help(format!("{EXAMPLES}\n\n{}", exit::TABLE))
+}
 
 /// What to do.
 #[derive(Debug, Subcommand)]

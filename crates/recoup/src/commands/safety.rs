@@ -20,8 +20,6 @@ use crate::output::text;
 pub(super) struct Kept {
     pub(super) id: SnapshotId,
     key: PathKey,
-    /// Its source is where in-place restores go.
-    target: String,
 }
 
 impl Kept {
@@ -31,10 +29,7 @@ impl Kept {
         if !self.key.is_root() {
             place = format!("{place}:{}", text::path(&self.key.to_path()));
         }
-        format!(
-            "to get back what was at {}: recoup restore {place}",
-            self.target
-        )
+        format!("back to that: recoup restore {place}")
     }
 }
 
@@ -93,16 +88,13 @@ pub(super) fn keep(
     let mut memory = opened.memory(&context.settings);
     memory.saw_snapshots([id]);
     memory.save()?;
-    let kept = Kept {
-        id,
-        key,
-        target: text::path(target.as_os_str().as_bytes()),
-    };
+    let kept = Kept { id, key };
     context.sink.report(&format!(
-        "Kept      what was there before, as safety snapshot {}; {}",
-        id.short(),
-        kept.way_back()
+        "Kept      what was there before, as safety snapshot {}",
+        id.short()
     ))?;
+    let way_back = kept.way_back();
+    context.sink.report(&format!("          {way_back}"))?;
     context.sink.flush()?;
     Ok(Some(kept))
 }

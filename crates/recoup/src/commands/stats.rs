@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use storage::{ObjectKind, Storage};
 
-use crate::access::open;
+use crate::access::open::{self, Opened};
 use crate::context::Context;
 use crate::exit::{Exit, Result};
 use crate::output::text;
@@ -25,18 +25,7 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
         bytes = bytes.saturating_add(snapshot.totals.bytes);
         files = files.saturating_add(snapshot.totals.files);
     }
-    let packs = opened.storage.list(ObjectKind::Pack)?;
-    let pack_bytes: u64 = packs.iter().map(|(_, len)| len).sum();
-    let mut stored = pack_bytes;
-    for kind in [
-        ObjectKind::Config,
-        ObjectKind::Key,
-        ObjectKind::Index,
-        ObjectKind::Snapshot,
-    ] {
-        let objects = opened.storage.list(kind)?;
-        stored += objects.iter().map(|(_, len)| len).sum::<u64>();
-    }
+    let [packs, pack_bytes, stored] = amounts(&opened)?;
     let ratio = if stored == 0 {
         0.0
     } else {
@@ -51,7 +40,7 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
         "sources": sources.len(),
         "files": files,
         "bytes": bytes,
-        "packs": packs.len(),
+        "packs": packs,
         "pack_bytes": pack_bytes,
         "blobs": opened.repository.index().blobs(),
         "stored_bytes": stored,
@@ -78,7 +67,7 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
             format!(
                 "{} in {}",
                 text::size(stored),
-                text::counted(packs.len() as u64, "pack", "packs")
+                text::counted(packs, "pack", "packs")
             ),
         ),
         ("Ratio", format!("{ratio:.1} : 1")),
@@ -88,4 +77,19 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
         context.sink.line(&format!("{name:<11} {value}"))?;
     }
     Ok(Exit::Ok)
+}
+
+/// How many packs there are, their bytes, and the bytes of everything.
+fn amounts(opened: &Opened) -> Result<[u64; 3]> {
+    let (mut packs, mut pack_bytes, mut stored) = (0, 0, 0);
+    for kind in ObjectKind::ALL {
+        for (_, len) in opened.storage.list(kind)? {
+            stored += len;
+            if kind == ObjectKind::Pack {
+                packs += 1;
+                pack_bytes += len;
+            }
+        }
+    }
+    Ok([packs, pack_bytes, stored])
 }

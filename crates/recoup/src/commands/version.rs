@@ -10,7 +10,7 @@ pub(crate) fn run(global: &Global) -> Result<Exit> {
     let mut sink = Sink::new(global.json, false);
     let version = env!("CARGO_PKG_VERSION");
     sink.json(
-        "version",
+        "program",
         &json!({ "program": "recoup", "version": version, "format": format::VERSION }),
     )?;
     sink.line(&format!(

@@ -14,8 +14,7 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     // What exists of it is resolved by the system; of the rest, as typed.
     let mut rest = Vec::new();
     let mut known: &Path = &path;
-    loop {
-        let Some(name) = known.file_name() else { break };
+    while let Some(name) = known.file_name() {
         rest.push(name.to_owned());
         known = known.parent().unwrap_or(Path::new("/"));
         if let Ok(real) = std::fs::canonicalize(known) {

@@ -53,15 +53,6 @@ impl Place {
             path: path.filter(|path| !path.is_empty()).map(<[u8]>::to_vec),
         })
     }
-
-    /// The newest snapshot.
-    pub(crate) fn latest() -> Self {
-        Self {
-            snapshot: SnapshotName::Latest(0),
-            typed: "latest".to_owned(),
-            path: None,
-        }
-    }
 }
 
 fn moment_of(name: &[u8], now: &Zoned) -> Option<jiff::Timestamp> {

@@ -1,0 +1,94 @@
+//! From nothing to a restored file.
+
+use crate::home::Home;
+
+#[test]
+fn two_commands_and_it_is_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    home.make_tree();
+    let ran = home.run(&["backup", "tree"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("RECOUP-").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("same disk"), "{}", ran.stderr);
+    let keys: Vec<_> = std::fs::read_dir(home.path(".config/recoup/keys"))
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(keys.len(), 1);
+    let mode = keys[0].metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    home.write("tree/report.odt", "broken\n");
+    let stdout = home.ok(&["restore", "latest:report.odt"]);
+    assert_eq!(home.read("tree/report.odt"), "first\n");
+    // What was there is kept, and the way back is shown.
+    let back = stdout.split("recoup restore ").nth(1).unwrap().trim_end();
+    let back = back.lines().next().unwrap();
+    home.ok(&["restore", back]);
+    assert_eq!(home.read("tree/report.odt"), "broken\n");
+}
+
+#[test]
+fn everything_comes_back_elsewhere() {
+    let home = Home::with_backup();
+    home.ok(&["restore", "latest", "--to", "new"]);
+    home.same_trees("tree", "new");
+    home.ok(&["restore", "latest:letters", "--to", "part"]);
+    home.same_trees("tree/letters", "part");
+    home.ok(&["restore", "latest:letters/2026/a.odt", "--to", "one"]);
+    assert_eq!(home.read("one/a.odt"), "letter\n");
+    let whole = home.path("tree/report.odt");
+    let place = format!("latest:{}", whole.display());
+    home.ok(&["restore", &place, "--to", "two"]);
+    assert_eq!(home.read("two/report.odt"), "first\n");
+}
+
+#[test]
+fn extra_files_are_kept_before_they_are_removed() {
+    let home = Home::with_backup();
+    home.write("tree/extra", "precious");
+    let dry = home.json(&["restore", "latest", "--delete", "--dry-run"], 0);
+    assert!(
+        dry.iter()
+            .any(|line| line["action"] == "delete" && line["path"] == "extra")
+    );
+    assert!(home.path("tree/extra").exists());
+    let summary = home.summary(&["restore", "latest", "--delete"], 0);
+    assert_eq!(summary["deleted"], 1);
+    assert!(!home.path("tree/extra").exists());
+    let safety = summary["safety_snapshot"].as_str().unwrap();
+    let list = home.json(&["snapshots"], 0);
+    assert!(
+        list.iter()
+            .any(|line| line["id"] == safety && line["safety"] == true)
+    );
+    // `latest` passes over it.
+    let latest = home.json(&["ls", "latest"], 0);
+    assert!(!latest.iter().any(|line| line["path"] == "extra"));
+    home.ok(&["restore", &format!("{safety}:extra"), "--to", "kept"]);
+    assert_eq!(home.read("kept/extra"), "precious");
+}
+
+#[test]
+fn the_recovery_code_opens_the_repository() {
+    let mut home = Home::new();
+    home.make_tree();
+    let lines = home.json(&["backup", "tree"], 0);
+    let code = lines[0]["recovery_code"].as_str().unwrap().to_owned();
+    std::fs::remove_dir_all(home.path(".config/recoup/keys")).unwrap();
+    assert_eq!(home.run(&["snapshots"]).code, 12);
+    home.set("RECOUP_PASSWORD", &code.to_lowercase());
+    assert_eq!(home.json(&["snapshots"], 0).len(), 1);
+}
+
+#[test]
+fn the_repository_does_not_back_itself_up() {
+    let home = Home::with_backup();
+    let summary = home.summary(&["backup", ".", "--exclude", "/tree"], 0);
+    let id = summary["snapshot"].as_str().unwrap();
+    let lines = home.json(&["ls", "-r", id], 0);
+    let inside = |line: &&serde_json::Value| line["path"].as_str().unwrap().contains("repository/");
+    assert_eq!(lines.iter().find(inside), None);
+    assert!(lines.iter().all(|line| line["path"] != "tree"));
+}

@@ -1,0 +1,8 @@
+//! The real binary in a home of its own.
+
+mod schema;
+mod home;
+mod first_use;
+mod contract;
+mod codes;
+mod names;
