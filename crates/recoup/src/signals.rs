@@ -1,7 +1,7 @@
 //! Ctrl-C and termination: the first one asks the work to stop, the second one ends the program.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use model::Cancel;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,6 +12,9 @@ use crate::exit::{Exit, Failure, Result};
 /// The first signal that came; 0 for none.
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
 
+/// A question stands on the terminal: nothing is under way that had to be ended in order.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
 /// Begins to listen; commands that can simply be killed don't.
 pub(crate) fn listen() -> Result<Arc<Cancel>> {
     let cancel = Arc::new(Cancel::default());
@@ -20,13 +23,22 @@ pub(crate) fn listen() -> Result<Arc<Cancel>> {
     let wish = Arc::clone(&cancel);
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            if RECEIVED.swap(signal, Ordering::Relaxed) != 0 {
+            let again = RECEIVED.swap(signal, Ordering::Relaxed) != 0;
+            if again || ASKING.load(Ordering::Relaxed) {
                 std::process::exit(128 + signal);
             }
             wish.request();
         }
     });
     Ok(cancel)
+}
+
+/// Asks something; a signal ends the program at once meanwhile.
+pub(crate) fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
+    ASKING.store(true, Ordering::Relaxed);
+    let answer = ask();
+    ASKING.store(false, Ordering::Relaxed);
+    answer
 }
 
 /// The exit code of a run that was asked to stop.

@@ -22,6 +22,12 @@ use crate::output::text;
 use crate::settings::{SecretSource, Settings};
 use crate::signals;
 
+/// What a person who has just begun may want next.
+const NEXT: &str = "
+Next: recoup snapshots                 what there is
+      recoup ls latest                 what is in it
+      recoup restore latest:PATH       bring a file back, in place";
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What to back up; each path is a source of its own, with its own snapshots
@@ -82,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         Excludes::new(root, &exclude)?;
     }
     let cancel = signals::listen()?;
-    let opened = open_or_make(context)?;
+    let (opened, is_new) = open_or_make(context)?;
     let mut sum = Sum::default();
     let mut failed = None;
     for root in &roots {
@@ -104,6 +110,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         return Err(failure);
     }
     sum.show(arguments.dry_run, context)?;
+    if is_new && !context.sink.is_json() {
+        context.sink.flush()?;
+        context.terminal.note(NEXT);
+    }
     Ok(if sum.errors > 0 {
         Exit::Partial
     } else {
@@ -120,7 +130,7 @@ fn back_up_root(
     context: &mut Context,
 ) -> Result<Report> {
     if let Some(warning) = first_use::same_disk_warning(&opened.storage, root) {
-        context.terminal.warn(&warning);
+        context.terminal.advise(&warning);
     }
     let options = options(arguments, root, exclude, opened, context)?;
     let report = back_up(arguments.dry_run, &options, opened, cancel, context)?;
@@ -165,7 +175,7 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Opens the repository; one that nobody named and that is not there is made.
-fn open_or_make(context: &mut Context) -> Result<Opened> {
+fn open_or_make(context: &mut Context) -> Result<(Opened, bool)> {
     let location = open::location(&context.settings)?;
     let is_new = location.usual
         && std::fs::read_dir(&location.path).map_or(true, |mut entries| entries.next().is_none());
@@ -185,7 +195,7 @@ fn open_or_make(context: &mut Context) -> Result<Opened> {
         let created = first_use::create(&context.settings, request)?;
         created.tell(&mut context.sink, &context.terminal)?;
     }
-    context.open()
+    Ok((context.open()?, is_new))
 }
 
 fn options(
@@ -280,17 +290,17 @@ fn tell(
         text::duration(took.as_secs_f64()),
     ))?;
     let changes = &report.changes;
-    context.sink.report(&format!(
-        "  {} new, {} read again, {} unchanged, {} gone{}",
-        text::count(changes.created),
-        text::count(changes.changed),
-        text::count(changes.unchanged),
-        text::count(changes.deleted),
-        match report.excluded {
-            0 => String::new(),
-            excluded => format!(", {} left out", text::count(excluded)),
-        }
-    ))?;
+    let counts = [
+        (changes.created, "new"),
+        (changes.changed, "read again"),
+        (changes.unchanged, "unchanged"),
+        (changes.deleted, "gone"),
+        (report.excluded, "left out"),
+    ];
+    let counts = counts.iter().filter(|(number, _)| *number > 0);
+    let counts = counts.map(|(number, what)| format!("{} {what}", text::count(*number)));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    context.sink.report(&format!("  {counts}"))?;
     if changes.unsettled > 0 {
         context.terminal.warn(&format!(
             "{} changed all the while they were read; `recoup ls -l` marks them",

@@ -69,10 +69,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let plan = plan(&opened, &found, &options, &cancel, context)?;
     restore_plan::show(&plan, &found, &options, context)?;
-    if restore_plan::overwrites(&plan)
-        && !context.yes
-        && context.terminal.ask("Apply?") == Some(false)
-    {
+    if restore_plan::overwrites(&plan) && !context.yes && !confirmed(context)? {
         context.terminal.note("Nothing was changed.");
         return Ok(Exit::Failed);
     }
@@ -88,6 +85,13 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             None => failure,
         })?;
     tell(&report, &found, &options, kept.as_ref(), context)
+}
+
+/// Asks on a terminal; elsewhere there is nobody to ask, and a safety snapshot is kept anyhow.
+fn confirmed(context: &mut Context) -> Result<bool> {
+    context.sink.flush()?;
+    let answer = signals::while_asking(|| context.terminal.ask("Apply?"));
+    Ok(answer != Some(false))
 }
 
 /// What the restored thing's own path will be.

@@ -184,7 +184,7 @@ fn line(counters: &Counters, seconds: f64) -> String {
             line.push_str(&format!("  {} left", text::duration(left)));
         }
     }
-    if seconds > 0.5 {
+    if seconds > 0.5 && verb != "syncing" {
         line.push_str(&format!(
             "  {}/s",
             text::size((bytes as f64 / seconds) as u64)

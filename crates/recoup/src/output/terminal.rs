@@ -53,6 +53,13 @@ impl Terminal {
         self.print(AMBER, "warning: ", text);
     }
 
+    /// Something worth a thought, unless quiet was asked for.
+    pub(crate) fn advise(&self, text: &str) {
+        if !self.quiet {
+            self.warn(text);
+        }
+    }
+
     /// Why the command ended.
     pub(crate) fn error(&self, text: &str) {
         self.print(RED, "recoup: ", text);
