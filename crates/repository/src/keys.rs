@@ -157,7 +157,14 @@ fn locked(slot: &KeySlot, secret: &Secret) -> Option<LockedKeyset> {
     })
 }
 
+/// Slots of another repository than the config's are passed over: they were left by a making of it that
+/// a crash cut short before its config was there.
 fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
+    let repository = match storage.read(&ObjectName::Config) {
+        Ok(bytes) => Config::decode(&bytes).ok().map(|config| config.repository),
+        Err(_) => None,
+    };
+    let is_ours = |slot: &KeySlot| repository.is_none_or(|id| id == slot.repository);
     let mut slots = Vec::new();
     for (name, _) in storage.list(ObjectKind::Key)? {
         let ObjectName::Key(id) = name else { continue };
@@ -168,6 +175,13 @@ fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
             false => Err(RepositoryError::damaged(name, "it is another key's slot")),
         });
         slots.push((id, slot));
+    }
+    // A config that fits no slot is the altered one: then all of them count.
+    if slots
+        .iter()
+        .any(|(_, slot)| slot.as_ref().is_ok_and(is_ours))
+    {
+        slots.retain(|(_, slot)| slot.as_ref().map_or(true, is_ours));
     }
     Ok(slots)
 }
