@@ -56,7 +56,7 @@ fn open_all(version: &str, expected: &Value, each: impl Fn(&Repository, &str)) {
         let (keyset, id) = keys::unlock(&storage, &read::secret(key)).unwrap();
         assert_eq!(id.to_hex(), key["id"]);
         keys::check_config(&storage, &keyset).unwrap();
-        let entropy = Arc::new(golden::Stream::new("reading"));
+        let entropy = Arc::new(golden::Stream::new(&id.to_hex()));
         let repository = Repository::with_keyset(Arc::clone(&storage), keyset, entropy).unwrap();
         assert_eq!(repository.warnings(), []);
         each(&repository, key["role"].as_str().unwrap());

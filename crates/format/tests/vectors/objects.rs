@@ -35,7 +35,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
     let additional = header.additional_data(Part::Directory);
     let trailer = Trailer {
         offset: 119,
-        len: 55,
+        len: 53,
     };
     vec![
         Vector::ruled("header", &bytes, &rule),
