@@ -39,7 +39,15 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         recovery_code: !arguments.no_recovery_code,
         label: context.host(),
     };
+    let place = request.path.display().to_string();
+    let found_by_itself = open::location(&context.settings)?.path == request.path;
     let created = first_use::create(&context.settings, request)?;
     created.tell(&mut context.sink, &context.terminal)?;
+    if !found_by_itself && !context.sink.is_json() {
+        context.terminal.note(&format!(
+            "Use it with --repo {place}, with RECOUP_REPO, or with `repo = \"{place}\"` in {}",
+            context.settings.config_file.display()
+        ));
+    }
     Ok(Exit::Ok)
 }
