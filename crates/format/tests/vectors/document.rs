@@ -9,12 +9,14 @@ pub(crate) struct Vector {
     content: Content,
 }
 
+type Check = Box<dyn Fn(&[u8])>;
+
 enum Content {
     /// Labelled stretches of bytes.
     Bytes(Vec<(&'static str, Vec<u8>)>),
     Text(String),
     /// Bytes that need not be the same everywhere, and what they must mean.
-    Meaning(Vec<u8>, Box<dyn Fn(&[u8])>),
+    Meaning(Vec<u8>, Check),
 }
 
 impl Vector {
@@ -172,7 +174,8 @@ fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text
         .lines()
         .flat_map(|line| line.split('#').next().unwrap_or_default().chars())
-        .filter_map(|c| (!c.is_whitespace()).then(|| c.to_digit(16).unwrap()))
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).unwrap())
         .collect();
     let pairs = digits.chunks_exact(2);
     assert!(pairs.remainder().is_empty(), "half a byte");
