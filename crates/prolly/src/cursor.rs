@@ -73,6 +73,21 @@ impl<S: NodeStore> Cursor<'_, S> {
         Ok(None)
     }
 
+    /// After an error of [`Cursor::next`]: steps over the node that could not be had, and tells how many
+    /// entries it should hold and which is the last of them. `None` if it is the root: nothing is left.
+    pub fn skip_unreadable(&mut self) -> Option<(u64, Vec<u8>)> {
+        let frame = self.frames.last_mut()?;
+        if frame.node.is_leaf() || frame.index >= frame.node.len() {
+            return None;
+        }
+        let skipped = (
+            frame.node.child(frame.index).count,
+            frame.node.key(frame.index).to_vec(),
+        );
+        frame.index += 1;
+        Some(skipped)
+    }
+
     /// Skips all entries below `key`. Never moves back. After an error, only seeking again makes sense.
     pub fn seek(&mut self, key: &[u8]) -> Result<(), MapError<S::Error>> {
         match &mut self.state {

@@ -26,7 +26,7 @@ pub use check::{CheckOptions, CheckReport, Finding};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, NewKey};
 pub use location::{Location, Segment};
-pub use maps::{Changes, Entries};
+pub use maps::{Changes, Entries, Gap};
 pub use nodes::{MapReader, MapWriter};
 pub use packer::Packer;
 pub use repository::{Repository, Warning};

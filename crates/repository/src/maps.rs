@@ -17,6 +17,15 @@ pub struct Entries<'m> {
     cursor: Cursor<'m, MapReader<'m>>,
 }
 
+/// Entries that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// How many there are.
+    pub entries: u64,
+    /// The last stored key of them.
+    pub last: Vec<u8>,
+}
+
 /// Differences of two maps in key order.
 #[derive(Debug)]
 pub struct Changes<'m> {
@@ -90,6 +99,13 @@ impl Entries<'_> {
             Some((key, value)) => decode(key, value).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// After an error that [is damage](RepositoryError::is_damage): passes over what can't be read. Tells
+    /// how many entries that is and the last key of them; `None` if nothing is left.
+    pub fn skip_damaged(&mut self) -> Option<Gap> {
+        let (entries, last) = self.cursor.skip_unreadable()?;
+        Some(Gap { entries, last })
     }
 
     /// Passes over everything before `key`, without reading what lies wholly before it.

@@ -12,7 +12,8 @@ use source::SourceError;
 use source::files::write::{Directory, Removal};
 
 use crate::context::{Context, SourceResult};
-use crate::error::{RestoreError, Result};
+use crate::error::Result;
+use crate::gap::{lost_directory, not_found};
 use crate::job::{Job, Window};
 use crate::remove::{make_enterable, remove};
 
@@ -39,6 +40,8 @@ pub(crate) struct Gatherer<'c, 'a, 'm> {
     map: prolly::Map<'m, repository::MapReader<'m>>,
     pending: Option<(PathKey, Entry)>,
     started: bool,
+    /// Part of the map could not be read: directories may be missing in it whose contents are not.
+    gap: bool,
     /// Key of the innermost open directory; those around it are its beginnings.
     path: Vec<u8>,
     open: Vec<Open>,
@@ -72,6 +75,7 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             map: reader.map(root),
             pending: None,
             started: false,
+            gap: false,
             path: Vec::new(),
             open: Vec::new(),
         }
@@ -95,7 +99,7 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             }
             let next = match self.pending.take() {
                 Some(next) => Some(next),
-                None => self.entries.next()?,
+                None => self.next_entry()?,
             };
             // Directories that end before this entry, one at a time: chains may be long.
             if let Some(closed) = self.close(next.as_ref().map(|(key, _)| key.as_bytes())) {
@@ -119,6 +123,56 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             bytes += key.as_bytes().len() + size_of::<Job>() + heap_bytes(&entry);
             self.take(key.into_bytes(), entry, &mut window, groups, note)?;
         }
+    }
+
+    /// The next entry that can be read. What can't be is a problem, and does not stand in the way of
+    /// the rest.
+    fn next_entry(&mut self) -> Result<Option<(PathKey, Entry)>> {
+        loop {
+            let error = match self.entries.next() {
+                Err(error) if error.is_damage() => error,
+                read => return Ok(read?),
+            };
+            let Some(gap) = self.entries.skip_damaged() else {
+                return Err(error.into());
+            };
+            self.gap = true;
+            let message = format!("{} entries up to here are lost: {error}", gap.entries);
+            self.context.ledger.problem(&gap.last, message, true);
+        }
+    }
+
+    /// Opens directories around `key` whose entries were lost, with nothing known of them.
+    fn open_lost(
+        &mut self,
+        key: &[u8],
+        window: &mut Window,
+        groups: &mut Groups,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> Result<()> {
+        if !self.started {
+            self.started = true;
+            let from = self.context.place.from.as_bytes().to_vec();
+            if key != from {
+                self.begin(from, lost_directory(), window, groups, note)?;
+            }
+        }
+        while let Some(top) = self.open.last() {
+            let beneath = if top.key_len == 0 { 0 } else { top.key_len + 1 };
+            let Some(end) = key[beneath.min(key.len())..]
+                .iter()
+                .position(|&byte| byte == 0)
+            else {
+                break;
+            };
+            let directory = key[..beneath + end].to_vec();
+            let state = match top.state {
+                State::Blocked => State::Blocked,
+                outer => self.enter(&directory, outer, note)?,
+            };
+            self.push(directory, lost_directory(), state);
+        }
+        Ok(())
     }
 
     /// Closes the innermost directory if `key` is not beneath it.
@@ -151,6 +205,9 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         groups: &mut Groups,
         note: &mut dyn FnMut(&[u8], Note),
     ) -> Result<()> {
+        if self.gap {
+            self.open_lost(&key, window, groups, note)?;
+        }
         if !self.started {
             self.started = true;
             return self.begin(key, entry, window, groups, note);
@@ -334,15 +391,6 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             }
         }
     }
-}
-
-/// The error for a path that the snapshot does not have.
-pub(crate) fn not_found(key: &PathKey) -> RestoreError {
-    let path = match String::from_utf8_lossy(&key.to_path()) {
-        path if path.is_empty() => "anything".to_owned(),
-        path => path.into_owned(),
-    };
-    RestoreError::NotFound { path }
 }
 
 fn key_is_base(context: &Context<'_>, key: &[u8]) -> bool {

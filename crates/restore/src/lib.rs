@@ -12,6 +12,7 @@ mod content;
 mod compare;
 mod remove;
 mod job;
+mod gap;
 mod gather;
 mod prepare;
 mod output;

@@ -11,7 +11,8 @@ use source::files::write::TreeWriter;
 
 use crate::context::{Context, Place};
 use crate::error::{RestoreError, Result};
-use crate::gather::{Gatherer, Groups, Note, not_found};
+use crate::gap::kind_of;
+use crate::gather::{Gatherer, Groups, Note};
 use crate::job::{Decision, Job, Piece, Window};
 use crate::ledger::Ledger;
 use crate::links::look;
@@ -198,10 +199,8 @@ pub fn plan_each(
 ) -> Result<Plan> {
     repository.require_read()?;
     let reader = MapReader::new(repository);
-    let entry = reader
-        .entry(snapshot.root, from)?
-        .ok_or_else(|| not_found(from))?;
-    let place = crate::context::place(from, entry.kind, options)?;
+    let kind = kind_of(&reader, snapshot, from)?;
+    let place = crate::context::place(from, kind, options)?;
     let context = Context {
         repository,
         ledger: Ledger::new(monitor, cancel),

@@ -10,7 +10,8 @@ use source::files::write::TreeWriter;
 use crate::context::{Context, place};
 use crate::error::Result;
 use crate::finish::close_directories;
-use crate::gather::{Gatherer, Groups, not_found};
+use crate::gap::kind_of;
+use crate::gather::{Gatherer, Groups};
 use crate::ledger::Ledger;
 use crate::links::{link, note_leaders};
 use crate::options::{Limits, RestoreOptions};
@@ -51,11 +52,9 @@ pub(crate) fn run_within(
 ) -> Result<Report> {
     repository.require_read()?;
     let reader = MapReader::new(repository);
-    let entry = reader
-        .entry(snapshot.root, from)?
-        .ok_or_else(|| not_found(from))?;
+    let kind = kind_of(&reader, snapshot, from)?;
     check_room(repository, snapshot, from, options, cancel)?;
-    let place = place(from, entry.kind, options)?;
+    let place = place(from, kind, options)?;
     let tree = TreeWriter::create(place.root(options))?;
     let context = Context {
         repository,

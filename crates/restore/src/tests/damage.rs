@@ -173,3 +173,32 @@ fn reading_back_sees_a_flipped_byte() {
         assert_eq!(verified.is_ok(), right, "{at:?}");
     }
 }
+
+/// Once one unreadable map node ended the whole restore.
+#[test]
+fn what_lies_beyond_a_damaged_map_node_is_restored() {
+    let mut f = Fixture::new();
+    f.directory("d");
+    for n in 0..9000 {
+        f.file(&format!("d/{n:04}"), format!("file {n}").as_bytes());
+    }
+    f.snapshot();
+    let pack = data_packs(&f)[0];
+    let mut bytes = f.storage.objects()[&pack].clone();
+    // In the first segment of nodes: leaves with the root of the source and its directory among them.
+    bytes[5_000] ^= 1;
+    f.storage.set(pack, bytes);
+    f.reopen();
+    let limits = Limits::default();
+    let report = f.restore_within(&f.options(), "", limits).unwrap();
+    let restored = std::fs::read_dir(f.path().join("d")).unwrap().count() as u64;
+    assert!(
+        restored > 1000 && restored < 9000,
+        "{restored} files are back"
+    );
+    assert!(!report.is_whole());
+    assert_eq!(
+        std::fs::read(f.path().join("d/8999")).unwrap(),
+        b"file 8999"
+    );
+}

@@ -1,0 +1,42 @@
+//! Parts of a map that can't be read, and how the rest is restored all the same.
+
+use model::{Entry, Kind, PathKey, Snapshot};
+use repository::MapReader;
+
+use crate::error::{RestoreError, Result};
+
+/// What `from` is. If its own entry is lost but something beneath it is not, it was a directory.
+pub(crate) fn kind_of(reader: &MapReader<'_>, snapshot: &Snapshot, from: &PathKey) -> Result<Kind> {
+    let error = match reader.entry(snapshot.root, from) {
+        Ok(Some(entry)) => return Ok(entry.kind),
+        Ok(None) => return Err(not_found(from)),
+        Err(error) if error.is_damage() => error,
+        Err(error) => return Err(error.into()),
+    };
+    let mut entries = reader.entries(snapshot.root, from);
+    loop {
+        match entries.next() {
+            Ok(Some((key, _))) if key != *from => return Ok(Kind::Directory),
+            Ok(_) => return Err(error.into()),
+            Err(damage) if damage.is_damage() && entries.skip_damaged().is_some() => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+/// The error for a path that the snapshot does not have.
+pub(crate) fn not_found(key: &PathKey) -> RestoreError {
+    let path = match String::from_utf8_lossy(&key.to_path()) {
+        path if path.is_empty() => "anything".to_owned(),
+        path => path.into_owned(),
+    };
+    RestoreError::NotFound { path }
+}
+
+/// A directory of which nothing is known but that it was there: only its owner may enter it.
+pub(crate) fn lost_directory() -> Entry {
+    Entry {
+        mode: 0o700,
+        ..Entry::new(Kind::Directory)
+    }
+}
