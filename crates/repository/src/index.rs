@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
 use codec::Keyset;
-use format::index::{IndexedPack, IndexedSegment, ShortId};
-use model::RunId;
+use format::index::{IndexedBlob, IndexedPack, IndexedSegment, ShortId};
+use model::{PackId, RunId};
 use storage::{ObjectKind, ObjectName, Storage, StorageError};
 
 use crate::error::{RepositoryError, Result};
@@ -19,6 +19,8 @@ const BLOCK_CACHE_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub struct Index {
     runs: RwLock<Vec<Arc<Run>>>,
+    /// Packs that are gone or too short: what they held may have been stored again elsewhere.
+    lost: RwLock<HashSet<PackId>>,
     cache: BlockCache,
 }
 
@@ -42,6 +44,7 @@ impl Index {
         let (runs, damaged) = read_runs(storage, keyset)?;
         let index = Self {
             runs: RwLock::new(runs),
+            lost: RwLock::default(),
             cache: Recent::new(BLOCK_CACHE_BYTES),
         };
         Ok((index, damaged))
@@ -83,6 +86,14 @@ impl Index {
         runs.push(Arc::new(run));
     }
 
+    /// Says which packs are gone: a blob that was stored again is then found where it is.
+    pub fn set_lost(&self, lost: HashSet<PackId>) {
+        *self
+            .lost
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = lost;
+    }
+
     /// How many blobs are listed; one that stands in two runs counts twice.
     pub fn blobs(&self) -> u64 {
         self.runs().iter().map(|run| run.directory.blobs).sum()
@@ -109,26 +120,41 @@ impl Index {
             .runs
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut failed = None;
+        let lost = self
+            .lost
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut failed, mut gone) = (None, None);
         for run in runs.iter() {
-            match run.find(id, storage, &self.cache) {
+            let pack_of = |blob: &IndexedBlob| {
+                let segment = run.directory.segments[blob.segment as usize];
+                (segment, run.directory.packs[segment.pack as usize])
+            };
+            let is_there = |blob: &IndexedBlob| !lost.contains(&pack_of(blob).1.id);
+            match run.find(id, storage, &self.cache, &is_there) {
                 Ok(None) => {}
                 Ok(Some(blob)) => {
-                    let segment = run.directory.segments[blob.segment as usize];
-                    let pack = run.directory.packs[segment.pack as usize];
-                    return Ok(Some(Place {
+                    let (segment, pack) = pack_of(&blob);
+                    let place = Place {
                         pack,
                         segment,
                         offset: blob.offset,
                         len: blob.len,
-                    }));
+                    };
+                    if !lost.contains(&pack.id) {
+                        return Ok(Some(place));
+                    }
+                    gone = Some(place);
                 }
                 // Another run may list the blob as well.
                 Err(error) if error.is_damage() => failed = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        failed.map_or(Ok(None), Err)
+        match (failed, gone) {
+            (Some(error), None) => Err(error),
+            (_, gone) => Ok(gone),
+        }
     }
 }
 

@@ -85,7 +85,9 @@ pub fn check_config(storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
             why: "it is not readable",
         },
     })?;
-    if config == config_of(keyset) {
+    // The text too: a changed byte that means the same is still a sign of damage.
+    let implied = config_of(keyset);
+    if config == implied && bytes == implied.encode().as_bytes() {
         Ok(())
     } else {
         Err(RepositoryError::ConfigAltered {
@@ -103,7 +105,7 @@ pub fn repair_config(storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
 pub fn unlock(storage: &dyn Storage, secret: &Secret) -> Result<(Keyset, KeyId)> {
     let mut tried = 0;
     let mut failed = None;
-    for (id, slot) in read_slots(storage)? {
+    for (id, slot, _) in read_slots(storage)? {
         let slot = match slot {
             Ok(slot) => slot,
             Err(error) => {
@@ -159,7 +161,7 @@ fn locked(slot: &KeySlot, secret: &Secret) -> Option<LockedKeyset> {
 
 /// Slots of another repository than the config's are passed over: they were left by a making of it that
 /// a crash cut short before its config was there.
-fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
+fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>, Vec<u8>)>> {
     let repository = match storage.read(&ObjectName::Config) {
         Ok(bytes) => Config::decode(&bytes).ok().map(|config| config.repository),
         Err(_) => None,
@@ -174,14 +176,14 @@ fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
             true => Ok(slot),
             false => Err(RepositoryError::damaged(name, "it is another key's slot")),
         });
-        slots.push((id, slot));
+        slots.push((id, slot, bytes));
     }
     // A config that fits no slot is the altered one: then all of them count.
     if slots
         .iter()
-        .any(|(_, slot)| slot.as_ref().is_ok_and(is_ours))
+        .any(|(_, slot, _)| slot.as_ref().is_ok_and(is_ours))
     {
-        slots.retain(|(_, slot)| slot.as_ref().map_or(true, is_ours));
+        slots.retain(|(_, slot, _)| slot.as_ref().map_or(true, is_ours));
     }
     Ok(slots)
 }
@@ -189,8 +191,13 @@ fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>)>> {
 /// Lists the keys, and what is wrong with slots that can't be read.
 pub fn list(storage: &dyn Storage) -> Result<(Vec<KeyInfo>, Vec<RepositoryError>)> {
     let (mut keys, mut damaged) = (Vec::new(), Vec::new());
-    for (id, slot) in read_slots(storage)? {
+    for (id, slot, bytes) in read_slots(storage)? {
         match slot {
+            // It may still open: but what was written was this text, byte for byte.
+            Ok(slot) if slot.encode().as_bytes() != bytes => {
+                let name = ObjectName::Key(id);
+                damaged.push(RepositoryError::damaged(name, "its text was changed"));
+            }
             Ok(KeySlot {
                 role,
                 kind,

@@ -61,7 +61,7 @@ impl Repository {
             .iter()
             .map(|error| Warning(format!("{error}; `recoup repair index` rebuilds the index")))
             .collect();
-        Ok(Self {
+        let repository = Self {
             storage,
             id_key: keyset.id_key(),
             keyset,
@@ -71,7 +71,9 @@ impl Repository {
             pack_keys: Recent::new(PACK_KEYS_MAX),
             segments: Recent::new(SEGMENT_CACHE_BYTES),
             nodes: Recent::new(NODE_CACHE_BYTES),
-        })
+        };
+        repository.lost_packs()?;
+        Ok(repository)
     }
 
     /// The repository's id.
@@ -154,16 +156,19 @@ impl Repository {
         Ok(self.lost_packs()?.is_empty())
     }
 
-    /// Packs that the index lists and that are gone or too short.
+    /// Packs that the index lists and that are gone or too short. From now on nothing is looked for in
+    /// them that is stored elsewhere too.
     pub fn lost_packs(&self) -> Result<HashSet<PackId>> {
         let present: HashMap<ObjectName, u64> =
             self.storage.list(ObjectKind::Pack)?.into_iter().collect();
         let runs = self.index.runs();
         let packs = runs.iter().flat_map(|run| &run.directory.packs);
-        Ok(packs
+        let lost: HashSet<PackId> = packs
             .filter(|pack| present.get(&ObjectName::Pack(pack.id)) != Some(&pack.len))
             .map(|pack| pack.id)
-            .collect())
+            .collect();
+        self.index.set_lost(lost.clone());
+        Ok(lost)
     }
 
     /// Whether a blob is listed in a pack that is not lost: what a backup asks before it stores one.

@@ -94,26 +94,38 @@ impl Run {
         Ok(Self { id, directory, key })
     }
 
-    /// Where the blob is, if this run lists it.
+    /// Where the blob is, if this run lists it. A run that joins others may list it more than once: the
+    /// first place that is `wanted` is given, or any if none is.
     pub fn find(
         &self,
         id: &ShortId,
         storage: &dyn Storage,
         cache: &BlockCache,
+        wanted: &dyn Fn(&IndexedBlob) -> bool,
     ) -> Result<Option<IndexedBlob>> {
         if !Filter::may_contain(&self.directory.filter, id) {
             return Ok(None);
         }
-        let after = self
-            .directory
-            .blocks
-            .partition_point(|block| block.first <= *id);
-        let Some(at) = after.checked_sub(1) else {
-            return Ok(None);
-        };
-        let block = self.block(at, storage, cache)?;
-        let found = block.binary_search_by(|blob| blob.id.cmp(id));
-        Ok(found.ok().map(|at| block[at]))
+        let blocks = &self.directory.blocks;
+        let mut at = blocks.partition_point(|block| block.first <= *id);
+        let mut any = None;
+        while let Some(before) = at.checked_sub(1) {
+            at = before;
+            let block = self.block(at, storage, cache)?;
+            let from = block.partition_point(|blob| blob.id < *id);
+            let equal = block[from..].iter().take_while(|blob| blob.id == *id);
+            for blob in equal {
+                if wanted(blob) {
+                    return Ok(Some(*blob));
+                }
+                any = Some(*blob);
+            }
+            // Equal ids may begin in the block before.
+            if blocks[at].first != *id {
+                break;
+            }
+        }
+        Ok(any)
     }
 
     /// The blobs of one block.
