@@ -9,9 +9,10 @@ use repository::{Entries, MapReader, Repository};
 
 use crate::assemble::{Found, Outcome, outcome};
 use crate::batch::Batch;
+use crate::context::Context;
 use crate::error::{BackupError, Result};
 use crate::options::{BackupOptions, Problem};
-use crate::pipeline::{Collect, Context, read_source};
+use crate::pipeline::{Collect, read_source};
 use crate::run::open_cache;
 use crate::sink::Namer;
 

@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use model::{Cancel, Kind, LinkId, Monitor, PathKey, Timestamp};
-use repository::Repository;
+use model::{Kind, LinkId, PathKey};
 use source::files::{LinkTable, ScanOptions, ScanSummary, Scanned, Stat, TreeReader, scan};
 
 use crate::batch::{
-    BATCH_BYTES, BATCH_ENTRIES, Batch, Done, Item, Known, Long, REGION_BYTES, ReadFailure, Region,
-    RegionRead, State, Task,
+    BATCH_BYTES, BATCH_ENTRIES, Batch, Done, Known, REGION_BYTES, Region, State, Task,
 };
 use crate::cache::{CacheReader, Fingerprint};
-use crate::content::{ContentReader, push};
+use crate::context::Context;
 use crate::error::{BackupError, Result};
+use crate::large::Large;
 use crate::options::BackupOptions;
 use crate::sink::Sink;
-use crate::worker::{Worker, entry_of, held_still};
+use crate::worker::work;
 
 /// Tasks that may wait for workers, and results that may wait for their turn: bounds the memory.
 const WAITING_MAX: usize = 24;
@@ -30,15 +29,6 @@ pub(crate) trait Collect {
     fn problem(&mut self, key: &[u8], message: String);
     /// A path that the cache knew and the scan did not find.
     fn deleted(&mut self, key: &[u8]);
-}
-
-/// What all parts of a run share.
-pub(crate) struct Context<'a> {
-    pub(crate) repository: &'a Repository,
-    pub(crate) options: &'a BackupOptions,
-    pub(crate) monitor: &'a dyn Monitor,
-    pub(crate) cancel: &'a Cancel,
-    pub(crate) began: Timestamp,
 }
 
 /// Reads the source with one worker for each sink, and hands everything to `collect` in key order.
@@ -88,73 +78,6 @@ fn scan_root(options: &BackupOptions) -> std::path::PathBuf {
             .join(std::ffi::OsString::from_vec(subtree.to_path())),
         None => options.root.clone(),
     }
-}
-
-/// Tells the walker that a result will never come, also when a worker panics.
-struct Farewell<'a>(&'a Sender<Done>, bool);
-
-impl Drop for Farewell<'_> {
-    fn drop(&mut self) {
-        if !self.1 {
-            let _ = self.0.send(Done::Lost);
-        }
-    }
-}
-
-/// The life of a worker.
-fn work<S: Sink>(
-    context: &Context<'_>,
-    tree: &TreeReader,
-    sink: S,
-    tasks: &Receiver<Task>,
-    done: &Sender<Done>,
-) -> Result<()> {
-    let repository = context.repository;
-    let params = repository.keyset().chunk_params();
-    let reader = ContentReader::new(repository.chunker(), params);
-    let mut worker = Worker {
-        tree,
-        reader,
-        sink,
-        began: context.began,
-    };
-    let mut farewell = Farewell(done, false);
-    for task in tasks {
-        if context.cancel.requested() {
-            return Err(BackupError::Cancelled);
-        }
-        let result = match task {
-            Task::Batch(mut batch) => {
-                worker.batch(&mut batch)?;
-                context
-                    .monitor
-                    .done(batch.items.len() as u64, batch.file_bytes);
-                Done::Batch(batch)
-            }
-            Task::Region(region) => {
-                let read = worker.region(&region)?;
-                context.monitor.done(0, region.to - region.from);
-                Done::Region {
-                    number: region.number,
-                    index: region.index,
-                    read,
-                }
-            }
-        };
-        if done.send(result).is_err() {
-            break;
-        }
-    }
-    farewell.1 = true;
-    worker.sink.finish()
-}
-
-/// A large file whose regions are with the workers.
-struct Large {
-    batch: Batch,
-    regions: Vec<Option<Result<RegionRead, ReadFailure>>>,
-    missing: usize,
-    tries: usize,
 }
 
 struct Walker<'a, 'c> {
@@ -360,15 +283,8 @@ impl<'a, 'c> Walker<'a, 'c> {
         let mut batch = std::mem::take(&mut self.open);
         batch.number = self.next_number;
         self.next_number += 1;
-        let size = batch.items[0].stat.size;
-        let regions = size.div_ceil(REGION_BYTES) as usize;
         self.context.monitor.done(1, 0);
-        self.send_regions(Large {
-            batch,
-            regions: (0..regions).map(|_| None).collect(),
-            missing: regions,
-            tries: 2,
-        })
+        self.send_regions(Large::new(batch))
     }
 
     fn send_regions(&mut self, large: Large) -> Result<()> {
@@ -451,28 +367,12 @@ impl<'a, 'c> Walker<'a, 'c> {
         self.collect_ready()
     }
 
-    /// Puts the regions of a large file together, or reads it again if it changed meanwhile.
-    fn finish_large(&mut self, mut large: Large) -> Result<()> {
-        let item = &mut large.batch.items[0];
-        let joined = join(std::mem::take(&mut large.regions), item, self.context.began);
-        let settled = matches!(&joined, State::Long(long) if !long.entry.unsettled);
-        let readable = matches!(joined, State::Long(_));
-        if readable && !settled && large.tries > 0 {
-            if let State::Long(long) = &joined {
-                item.stat.size = long.entry.size.max(1);
-            }
-            let regions = item.stat.size.div_ceil(REGION_BYTES) as usize;
-            let regions = (0..regions).map(|_| None).collect::<Vec<_>>();
-            let missing = regions.len();
-            return self.send_regions(Large {
-                missing,
-                regions,
-                tries: large.tries - 1,
-                ..large
-            });
+    /// Puts the regions of a large file together, or has it read again.
+    fn finish_large(&mut self, large: Large) -> Result<()> {
+        match large.finish(self.context.began) {
+            Ok(batch) => _ = self.finished.insert(batch.number, batch),
+            Err(again) => self.send_regions(again)?,
         }
-        item.state = joined;
-        self.finished.insert(large.batch.number, large.batch);
         Ok(())
     }
 
@@ -501,51 +401,4 @@ impl<'a, 'c> Walker<'a, 'c> {
         }
         Ok(())
     }
-}
-
-/// The entry of a large file from its regions.
-fn join(
-    regions: Vec<Option<Result<RegionRead, ReadFailure>>>,
-    item: &Item,
-    began: Timestamp,
-) -> State {
-    let mut extents = Vec::new();
-    let mut xattrs = Vec::new();
-    let mut settled = true;
-    let mut last: Option<Stat> = None;
-    for region in regions {
-        match region {
-            Some(Ok(read)) => {
-                let still = last.is_none_or(|last| held_still(&last, &read.before));
-                settled &= still && held_still(&read.before, &read.after);
-                last = Some(read.after);
-                read.extents
-                    .into_iter()
-                    .for_each(|extent| push(&mut extents, extent));
-                if !read.xattrs.is_empty() {
-                    xattrs = read.xattrs;
-                }
-            }
-            Some(Err(ReadFailure::Vanished)) | None => return State::Vanished,
-            Some(Err(ReadFailure::Failed(message))) => return State::Failed(message),
-        }
-    }
-    let stat = last.unwrap_or(item.stat);
-    let size = extents.iter().map(model::Extent::len).sum::<u64>();
-    settled &= size == stat.size;
-    let mut entry = entry_of(&stat);
-    entry.link = item.link;
-    entry.size = size;
-    entry.unsettled = !settled;
-    let fingerprint = if settled {
-        Fingerprint::settled(&stat, began)
-    } else {
-        Fingerprint::UNKNOWN
-    };
-    State::Long(Box::new(Long {
-        entry,
-        extents,
-        xattrs,
-        fingerprint,
-    }))
 }

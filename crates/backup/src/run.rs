@@ -9,9 +9,10 @@ use source::files::{ScanSummary, owner_names};
 
 use crate::assemble::{Assembler, Found, Shared};
 use crate::cache::{CacheHead, CacheReader, CacheWriter};
+use crate::context::Context;
 use crate::error::{BackupError, Result};
 use crate::options::{BackupOptions, Report};
-use crate::pipeline::{Context, read_source};
+use crate::pipeline::read_source;
 use crate::sink::{Namer, Sink};
 
 /// What reading the source came to.

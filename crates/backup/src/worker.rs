@@ -2,14 +2,16 @@
 
 use std::os::fd::AsFd;
 
+use crossbeam_channel::{Receiver, Sender};
 use format::entry::encode_entry;
 use model::{Content, Entry, Kind, Timestamp, Xattr, Xattrs};
 use source::SourceError;
 use source::files::{Stat, TreeReader, xattrs_of};
 
-use crate::batch::{Batch, Item, Long, ReadFailure, Region, RegionRead, State};
+use crate::batch::{Batch, Done, Item, Long, ReadFailure, Region, RegionRead, State, Task};
 use crate::cache::Fingerprint;
 use crate::content::{ContentError, ContentReader};
+use crate::context::Context;
 use crate::error::{BackupError, Result};
 use crate::sink::Sink;
 
@@ -20,12 +22,12 @@ const READ_TRIES: usize = 3;
 pub(crate) const LIST_BYTES_MAX: usize = 512;
 
 /// One worker.
-pub(crate) struct Worker<'a, S> {
-    pub(crate) tree: &'a TreeReader,
-    pub(crate) reader: ContentReader,
-    pub(crate) sink: S,
+struct Worker<'a, S> {
+    tree: &'a TreeReader,
+    reader: ContentReader,
+    sink: S,
     /// When the scan began.
-    pub(crate) began: Timestamp,
+    began: Timestamp,
 }
 
 /// Ends the backup or says why one file can't be had.
@@ -63,7 +65,7 @@ impl From<ContentError> for Trouble {
 
 impl<S: Sink> Worker<'_, S> {
     /// Reads everything in a batch that is wanted.
-    pub(crate) fn batch(&mut self, batch: &mut Batch) -> Result<()> {
+    fn batch(&mut self, batch: &mut Batch) -> Result<()> {
         let mut encoded = Vec::new();
         for at in 0..batch.items.len() {
             let item = &batch.items[at];
@@ -91,7 +93,7 @@ impl<S: Sink> Worker<'_, S> {
     }
 
     /// Reads a region of a large file.
-    pub(crate) fn region(&mut self, region: &Region) -> Result<Result<RegionRead, ReadFailure>> {
+    fn region(&mut self, region: &Region) -> Result<Result<RegionRead, ReadFailure>> {
         match self.read_region(region) {
             Ok(read) => Ok(Ok(read)),
             Err(Trouble::File(failure)) => Ok(Err(failure)),
@@ -222,4 +224,63 @@ pub(crate) fn entry_of(stat: &Stat) -> Entry {
         device: stat.device,
         ..Entry::new(stat.kind)
     }
+}
+
+/// Tells the walker that a result will never come, also when a worker panics.
+struct Farewell<'a>(&'a Sender<Done>, bool);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        if !self.1 {
+            let _ = self.0.send(Done::Lost);
+        }
+    }
+}
+
+/// The life of a worker.
+pub(crate) fn work<S: Sink>(
+    context: &Context<'_>,
+    tree: &TreeReader,
+    sink: S,
+    tasks: &Receiver<Task>,
+    done: &Sender<Done>,
+) -> Result<()> {
+    let repository = context.repository;
+    let params = repository.keyset().chunk_params();
+    let reader = ContentReader::new(repository.chunker(), params);
+    let mut worker = Worker {
+        tree,
+        reader,
+        sink,
+        began: context.began,
+    };
+    let mut farewell = Farewell(done, false);
+    for task in tasks {
+        if context.cancel.requested() {
+            return Err(BackupError::Cancelled);
+        }
+        let result = match task {
+            Task::Batch(mut batch) => {
+                worker.batch(&mut batch)?;
+                context
+                    .monitor
+                    .done(batch.items.len() as u64, batch.file_bytes);
+                Done::Batch(batch)
+            }
+            Task::Region(region) => {
+                let read = worker.region(&region)?;
+                context.monitor.done(0, region.to - region.from);
+                Done::Region {
+                    number: region.number,
+                    index: region.index,
+                    read,
+                }
+            }
+        };
+        if done.send(result).is_err() {
+            break;
+        }
+    }
+    farewell.1 = true;
+    worker.sink.finish()
 }

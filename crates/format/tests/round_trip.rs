@@ -1,10 +1,10 @@
 //! Laws of the encodings: what goes in comes out, and hostile bytes never panic.
 
+use model::*;
+use proptest::prelude::*;
 use recoup_format::entry::{decode_entry, decode_xattrs, encode_entry, encode_xattrs, entry_bytes};
 use recoup_format::extents::{decode_extents, encode_extents};
 use recoup_format::snapshot::{decode_snapshot, encode_snapshot};
-use model::*;
-use proptest::prelude::*;
 
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 1..max)

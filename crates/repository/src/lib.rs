@@ -19,10 +19,12 @@ pub mod session;
 pub mod packer;
 pub mod nodes;
 pub mod maps;
+pub mod check_report;
+mod check_data;
 pub mod check;
 pub mod repair;
 
-pub use check::{CheckOptions, CheckReport, Finding};
+pub use check_report::{CheckOptions, CheckReport, Finding};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, NewKey};
 pub use location::{Location, Segment};

@@ -101,11 +101,22 @@ impl Entries<'_> {
         }
     }
 
-    /// After an error that [is damage](RepositoryError::is_damage): passes over what can't be read. Tells
-    /// how many entries that is and the last key of them; `None` if nothing is left.
-    pub fn skip_damaged(&mut self) -> Option<Gap> {
-        let (entries, last) = self.cursor.skip_unreadable()?;
-        Some(Gap { entries, last })
+    /// The next entry that can be read. What can't be is told to `lost` and passed over: one damaged
+    /// node does not stand in the way of the rest.
+    pub fn next_readable(
+        &mut self,
+        lost: &mut dyn FnMut(&Gap, &RepositoryError),
+    ) -> Result<Option<(PathKey, Entry)>> {
+        loop {
+            let error = match self.next() {
+                Err(error) if error.is_damage() => error,
+                read => return read,
+            };
+            let Some((entries, last)) = self.cursor.skip_unreadable() else {
+                return Err(error);
+            };
+            lost(&Gap { entries, last }, &error);
+        }
     }
 
     /// Passes over everything before `key`, without reading what lies wholly before it.

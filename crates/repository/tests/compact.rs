@@ -16,7 +16,10 @@ struct Counter(AtomicU64);
 impl Entropy for Counter {
     fn fill(&self, buffer: &mut [u8]) {
         for part in buffer.chunks_mut(8) {
-            let n = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let n = self
+                .0
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
             part.copy_from_slice(&n.to_be_bytes()[..part.len()]);
         }
     }

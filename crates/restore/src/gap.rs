@@ -14,13 +14,9 @@ pub(crate) fn kind_of(reader: &MapReader<'_>, snapshot: &Snapshot, from: &PathKe
         Err(error) => return Err(error.into()),
     };
     let mut entries = reader.entries(snapshot.root, from);
-    loop {
-        match entries.next() {
-            Ok(Some((key, _))) if key != *from => return Ok(Kind::Directory),
-            Ok(_) => return Err(error.into()),
-            Err(damage) if damage.is_damage() && entries.skip_damaged().is_some() => {}
-            Err(other) => return Err(other.into()),
-        }
+    match entries.next_readable(&mut |_, _| {})? {
+        Some((key, _)) if key != *from => Ok(Kind::Directory),
+        _ => Err(error.into()),
     }
 }
 

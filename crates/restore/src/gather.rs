@@ -128,18 +128,18 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
     /// The next entry that can be read. What can't be is a problem, and does not stand in the way of
     /// the rest.
     fn next_entry(&mut self) -> Result<Option<(PathKey, Entry)>> {
-        loop {
-            let error = match self.entries.next() {
-                Err(error) if error.is_damage() => error,
-                read => return Ok(read?),
-            };
-            let Some(gap) = self.entries.skip_damaged() else {
-                return Err(error.into());
-            };
-            self.gap = true;
+        let Self {
+            entries,
+            context,
+            gap: seen,
+            ..
+        } = self;
+        let next = entries.next_readable(&mut |gap, error| {
+            *seen = true;
             let message = format!("{} entries up to here are lost: {error}", gap.entries);
-            self.context.ledger.problem(&gap.last, message, true);
-        }
+            context.ledger.problem(&gap.last, message, true);
+        });
+        Ok(next?)
     }
 
     /// Opens directories around `key` whose entries were lost, with nothing known of them.

@@ -9,6 +9,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use model::PathKey;
 use repository::{MapReader, Stored};
 
+use crate::commands::lost::Lost;
 use crate::commands::ls::{long_line, shown_name};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Result};
@@ -45,13 +46,14 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let all = arguments.selection.filter(context.snapshots(&opened)?)?;
     let maps = MapReader::new(&opened.repository);
     let mut matches = 0;
+    let mut lost = Lost::new(&context.terminal);
     for stored in chosen(&all, arguments.all_snapshots) {
-        matches += search(arguments, &matcher, &maps, stored, context)?;
+        matches += search(arguments, &matcher, &maps, stored, &mut lost, context)?;
     }
     if matches == 0 {
         context.terminal.note("Nothing has such a name.");
     }
-    Ok(Exit::Ok)
+    Ok(lost.exit())
 }
 
 /// All, or the latest of each source; newest first.
@@ -73,12 +75,13 @@ fn search(
     matcher: &GlobMatcher,
     maps: &MapReader<'_>,
     stored: &Stored,
+    lost: &mut Lost,
     context: &mut Context,
 ) -> Result<u64> {
     let whole_path = arguments.pattern.contains('/');
     let mut entries = maps.entries(stored.snapshot.root, &PathKey::root());
     let mut matches = 0;
-    while let Some((key, entry)) = entries.next()? {
+    while let Some((key, entry)) = entries.next_readable(&mut |gap, error| lost.tell(gap, error))? {
         let path;
         let candidate = if whole_path {
             path = key.to_path();

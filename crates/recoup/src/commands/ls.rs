@@ -7,6 +7,7 @@ use clap::Args;
 use model::{Entry, Kind, PathKey, Snapshot};
 use repository::MapReader;
 
+use crate::commands::lost::Lost;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::Place;
@@ -37,17 +38,26 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let snapshot = &found.stored.snapshot;
     let maps = MapReader::new(&opened.repository);
     let mut entries = maps.entries(snapshot.root, &found.key);
-    let Some((key, entry)) = entries.next()? else {
-        return nothing(&found.key, &context::describe(&found.stored));
-    };
-    if key != found.key {
-        return nothing(&found.key, &context::describe(&found.stored));
+    let mut lost = Lost::new(&context.terminal);
+    let first = entries.next_readable(&mut |gap, error| lost.tell(gap, error))?;
+    match &first {
+        Some((key, entry)) if *key == found.key => {
+            if entry.kind != Kind::Directory {
+                show(context, arguments, snapshot, key, entry)?;
+                return Ok(lost.exit());
+            }
+        }
+        _ if lost.any() => {}
+        _ => return nothing(&found.key, &context::describe(&found.stored)),
     }
-    if entry.kind != Kind::Directory {
-        show(context, arguments, snapshot, &key, &entry)?;
-        return Ok(Exit::Ok);
-    }
-    while let Some((key, entry)) = entries.next()? {
+    let mut next = first.filter(|(key, _)| *key != found.key);
+    loop {
+        if next.is_none() {
+            next = entries.next_readable(&mut |gap, error| lost.tell(gap, error))?;
+        }
+        let Some((key, entry)) = next.take() else {
+            break;
+        };
         show(context, arguments, snapshot, &key, &entry)?;
         if !arguments.recursive
             && entry.kind == Kind::Directory
@@ -56,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             entries.seek(&end)?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(lost.exit())
 }
 
 fn nothing(key: &PathKey, snapshot: &str) -> Result<Exit> {

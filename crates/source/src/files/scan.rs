@@ -122,14 +122,12 @@ pub fn scan(
         summary: ScanSummary::default(),
     };
     if stat.kind != Kind::Directory {
-        monitor.found(
-            1,
-            if stat.kind == Kind::File {
-                stat.size
-            } else {
-                0
-            },
-        );
+        let bytes = if stat.kind == Kind::File {
+            stat.size
+        } else {
+            0
+        };
+        monitor.found(1, bytes);
         consumer.summary.complete = consumer.entry(Vec::new(), stat).is_continue();
         monitor.found_all();
         return Ok(consumer.summary);
