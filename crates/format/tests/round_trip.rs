@@ -171,3 +171,72 @@ fn snapshots_round_trip() {
         assert!(decode_snapshot(&bytes[..len]).is_err());
     }
 }
+
+/// A CBOR map of these fields, each a number and the encoding of a value.
+fn record(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = minicbor::Encoder::new(&mut out);
+    encoder.map(fields.len() as u64).unwrap();
+    for (number, value) in fields {
+        encoder.u64(*number).unwrap();
+        encoder.writer_mut().extend_from_slice(value);
+    }
+    out
+}
+
+/// The fields of a snapshot without a root, by hand.
+fn snapshot_fields() -> Vec<(u64, Vec<u8>)> {
+    let (uint, text, list, time) = (vec![1], vec![0x61, b'x'], vec![0x80], vec![0x82, 1, 2]);
+    let null = vec![0xf6];
+    [
+        uint.clone(), // version
+        time.clone(),
+        time,
+        text.clone(), // machine
+        text.clone(),
+        vec![0x41, b'/'],
+        list.clone(), // tags
+        null.clone(),
+        null,
+        uint.clone(), // totals
+        uint.clone(),
+        uint.clone(),
+        uint.clone(),
+        uint,       // errors
+        vec![0xf4], // safety
+        vec![0x82, 0, 0x61, b'r'],
+        list, // groups
+        text,
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(number, value)| (number as u64, value))
+    .collect()
+}
+
+#[test]
+fn a_snapshot_has_every_field_once_and_in_order() {
+    let good = snapshot_fields();
+    let snapshot = decode_snapshot(&record(&good)).unwrap();
+    assert_eq!(encode_snapshot(&snapshot), record(&good));
+    for at in 0..good.len() {
+        let mut missing = good.clone();
+        missing.remove(at);
+        assert!(decode_snapshot(&record(&missing)).is_err(), "without {at}");
+        let mut twice = good.clone();
+        twice.insert(at, good[at].clone());
+        assert!(decode_snapshot(&record(&twice)).is_err(), "{at} twice");
+        let mut swapped = good.clone();
+        swapped.swap(at, (at + 1) % good.len());
+        assert!(decode_snapshot(&record(&swapped)).is_err(), "{at} swapped");
+    }
+    let mut odd = good.clone();
+    odd[15].1 = vec![0x81, 0];
+    assert!(decode_snapshot(&record(&odd)).is_err());
+    let mut zero = good.clone();
+    zero[0].1 = vec![0];
+    assert!(decode_snapshot(&record(&zero)).is_err());
+    let mut later = good;
+    later.push((18, vec![0x82, 1, 0x61, b'x']));
+    assert_eq!(decode_snapshot(&record(&later)), Ok(snapshot));
+}

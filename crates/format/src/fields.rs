@@ -1,0 +1,66 @@
+//! Records as CBOR maps: numbered fields in ascending order, and what becomes of unknown ones.
+
+use minicbor::decode::Decoder;
+
+use crate::error::FormatError;
+
+/// Why a record was refused, before it is known which record it is.
+pub(crate) enum Refused {
+    /// It is not the CBOR that is expected.
+    Malformed,
+}
+
+impl From<minicbor::decode::Error> for Refused {
+    fn from(_: minicbor::decode::Error) -> Self {
+        Self::Malformed
+    }
+}
+
+impl Refused {
+    /// The error of this record.
+    pub(crate) fn of(self, what: &'static str) -> FormatError {
+        match self {
+            Self::Malformed => FormatError::malformed(what),
+        }
+    }
+}
+
+/// What a field came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// It was read.
+    Known,
+    /// Nothing was read: this program has no field of that number.
+    Unknown,
+}
+
+/// Reads the head of a record and the number of its first field, which is always 0; gives how many
+/// fields follow that one.
+pub(crate) fn begin(d: &mut Decoder<'_>) -> Result<u64, Refused> {
+    let fields = d.map()?.ok_or(Refused::Malformed)?;
+    match (fields.checked_sub(1), d.u64()?) {
+        (Some(others), 0) => Ok(others),
+        _ => Err(Refused::Malformed),
+    }
+}
+
+/// Hands the fields behind the first one to `read`, by number. They ascend, so that none comes twice
+/// and equal records have equal bytes.
+pub(crate) fn others<'b>(
+    count: u64,
+    d: &mut Decoder<'b>,
+    mut read: impl FnMut(u64, &mut Decoder<'b>) -> Result<Field, Refused>,
+) -> Result<(), Refused> {
+    let mut last = 0;
+    for _ in 0..count {
+        let number = d.u64()?;
+        if number <= last {
+            return Err(Refused::Malformed);
+        }
+        last = number;
+        if read(number, d)? == Field::Unknown {
+            d.skip()?;
+        }
+    }
+    Ok(())
+}
