@@ -71,11 +71,22 @@ impl Repository {
         scratch: &mut Scratch,
         plain: &mut Vec<u8>,
     ) -> Result<()> {
-        let name = ObjectName::Pack(segment.pack);
         let key = self.pack_key(segment.pack, segment.is_map)?;
-        if segment.plain_len > SEGMENT_PLAIN_BYTES_MAX
-            || segment.stored_len as usize > segment.plain_len as usize + 1024
-        {
+        self.read_segment_with(&key, segment, scratch, plain)
+    }
+
+    /// Reads a segment of a pack whose key is at hand.
+    pub(crate) fn read_segment_with(
+        &self,
+        key: &ObjectKey,
+        segment: &Segment,
+        scratch: &mut Scratch,
+        plain: &mut Vec<u8>,
+    ) -> Result<()> {
+        let name = ObjectName::Pack(segment.pack);
+        // Incompressible plaintext grows by its encoding and the tag only.
+        let longest = u64::from(segment.plain_len) + 1024;
+        if segment.plain_len > SEGMENT_PLAIN_BYTES_MAX || u64::from(segment.stored_len) > longest {
             return Err(RepositoryError::damaged(
                 name,
                 "a segment is longer than any can be",
@@ -83,14 +94,10 @@ impl Repository {
         }
         scratch.sealed.clear();
         scratch.sealed.resize(segment.stored_len as usize, 0);
+        let offset = u64::from(segment.offset);
         self.storage()
-            .read_range(&name, segment.offset.into(), &mut scratch.sealed)?;
-        let opened = key.unseal(
-            Part::Segment,
-            segment.offset.into(),
-            &mut scratch.sealed,
-            &name,
-        )?;
+            .read_range(&name, offset, &mut scratch.sealed)?;
+        let opened = key.unseal(Part::Segment, offset, &mut scratch.sealed, &name)?;
         let malformed = || RepositoryError::damaged(name, "a segment has an unknown encoding");
         let (&code, data) = opened.split_first().ok_or_else(malformed)?;
         let encoding = Encoding::from_code(code).ok_or_else(malformed)?;

@@ -3,15 +3,14 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use codec::{Decompressor, Encoding};
-use format::Part;
 use format::pack::{PackedSegment, TRAILER_BYTES};
 use model::{Cancel, Monitor, PackId};
 use storage::ObjectName;
 
+use crate::blobs::Scratch;
 use crate::check_report::{CheckOptions, CheckReport};
 use crate::error::{RepositoryError, Result};
-use crate::object::ObjectKey;
+use crate::location::Segment;
 use crate::pack::{open_any, read_footer};
 use crate::repository::Repository;
 
@@ -62,7 +61,7 @@ impl Repository {
     /// what it should be.
     fn read_pack(&self, id: PackId, len: u64, report: &mut CheckReport) -> Result<()> {
         let name = ObjectName::Pack(id);
-        let (key, _) = open_any(self.storage(), id, len, self.keyset())?;
+        let (key, is_map) = open_any(self.storage(), id, len, self.keyset())?;
         let (segments, trailer) = read_footer(self.storage(), id, len, &key)?;
         let end = trailer.offset + trailer.len;
         let mut padding = vec![0; (len - TRAILER_BYTES as u64 - end) as usize];
@@ -73,64 +72,33 @@ impl Repository {
                 None,
             );
         }
-        let mut reader = SegmentReader::default();
-        for segment in &segments {
-            match reader.check(self, id, &key, segment) {
-                Ok(()) => report.blobs_read += segment.blobs.len() as u64,
-                Err(error) => _ = report.note::<()>(Err(error), None)?,
+        let (mut scratch, mut plain) = (Scratch::default(), Vec::new());
+        for packed in &segments {
+            let segment = Segment {
+                pack: id,
+                offset: packed.offset,
+                stored_len: packed.stored_len,
+                plain_len: packed.plain_len() as u32,
+                is_map,
+            };
+            let read = self
+                .read_segment_with(&key, &segment, &mut scratch, &mut plain)
+                .and_then(|()| self.check_blobs(name, packed, &plain));
+            if report.note(read, None)?.is_some() {
+                report.blobs_read += packed.blobs.len() as u64;
             }
         }
         Ok(())
     }
-}
 
-/// Buffers for reading the segments of a pack one after the other.
-#[derive(Default)]
-struct SegmentReader {
-    sealed: Vec<u8>,
-    plain: Vec<u8>,
-    decompressor: Decompressor,
-}
-
-impl SegmentReader {
-    fn check(
-        &mut self,
-        repository: &Repository,
-        pack: PackId,
-        key: &ObjectKey,
-        segment: &PackedSegment,
-    ) -> Result<()> {
-        let name = ObjectName::Pack(pack);
-        let malformed = || RepositoryError::damaged(name, "a segment has an unknown encoding");
-        self.sealed.clear();
-        self.sealed.resize(segment.stored_len as usize, 0);
-        repository
-            .storage()
-            .read_range(&name, segment.offset.into(), &mut self.sealed)?;
-        let opened = key.unseal(
-            Part::Segment,
-            segment.offset.into(),
-            &mut self.sealed,
-            &name,
-        )?;
-        let (&code, data) = opened.split_first().ok_or_else(malformed)?;
-        let encoding = Encoding::from_code(code).ok_or_else(malformed)?;
-        self.decompressor
-            .decompress(
-                data,
-                encoding,
-                segment.plain_len() as usize,
-                &mut self.plain,
-            )
-            .map_err(|error| RepositoryError::codec(name, &error))?;
-        let mut rest = self.plain.as_slice();
+    /// Compares every blob of a segment with its id.
+    fn check_blobs(&self, name: ObjectName, segment: &PackedSegment, plain: &[u8]) -> Result<()> {
+        let mut rest = plain;
         for blob in &segment.blobs {
             let (bytes, after) = rest.split_at(blob.len as usize);
-            if repository.id_key().blob_id(bytes) != blob.id {
-                return Err(RepositoryError::damaged(
-                    name,
-                    format!("blob {} has other content", blob.id),
-                ));
+            if self.id_key().blob_id(bytes) != blob.id {
+                let why = format!("blob {} has other content", blob.id);
+                return Err(RepositoryError::damaged(name, why));
             }
             rest = after;
         }
