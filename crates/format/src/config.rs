@@ -11,6 +11,30 @@ const WHAT: &str = "repository config";
 /// Longest config.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
 
+/// Lengths of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChunkLengths {
+    /// Least.
+    pub min: u32,
+    /// Average.
+    pub average: u32,
+    /// Greatest.
+    pub max: u32,
+}
+
+/// Weights of map nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeWeights {
+    /// Mean.
+    pub target: u32,
+    /// Least.
+    pub min: u32,
+    /// Greatest.
+    pub max: u32,
+}
+
 /// What `config` says. All of it stands in the sealed key set too, which is what counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -18,10 +42,10 @@ pub struct Config {
     pub repository: RepositoryId,
     /// Its public key.
     pub public_key: Vec<u8>,
-    /// Least, average and greatest length of a chunk.
-    pub chunker: [u32; 3],
-    /// Target, least and greatest length of a map node.
-    pub map: [u32; 3],
+    /// How files are cut into chunks.
+    pub chunker: ChunkLengths,
+    /// How maps are cut into nodes.
+    pub map: NodeWeights,
     /// Keyed hash of the rest, which only a key holder can make.
     pub seal: [u8; 32],
 }
@@ -33,8 +57,8 @@ struct Json {
     version: u64,
     repository: String,
     public_key: String,
-    chunker: [u32; 3],
-    map: [u32; 3],
+    chunker: ChunkLengths,
+    map: NodeWeights,
     seal: String,
 }
 

@@ -1,7 +1,7 @@
 //! Making a repository, and the keys that open it.
 
 use codec::{ChunkParams, Kdf, Keyset, LockedKeyset, MapParams, Secret};
-use format::config::from_hex;
+use format::config::{ChunkLengths, NodeWeights, from_hex};
 use format::slot::SlotKdf;
 use format::{Config, KeySlot, Role};
 use model::{Entropy, KeyId, RepositoryId, Timestamp};
@@ -58,13 +58,21 @@ pub fn create(
 
 /// The config that a key set implies.
 pub fn config_of(keyset: &Keyset) -> Config {
-    let ChunkParams { min, avg, max } = keyset.chunk_params();
-    let map = keyset.map_params();
+    let chunks = keyset.chunk_params();
+    let nodes = keyset.map_params();
     let mut config = Config {
         repository: keyset.repository(),
         public_key: keyset.public_key_bytes(),
-        chunker: [min, avg, max],
-        map: [map.target, map.min, map.max],
+        chunker: ChunkLengths {
+            min: chunks.min,
+            average: chunks.avg,
+            max: chunks.max,
+        },
+        map: NodeWeights {
+            target: nodes.target,
+            min: nodes.min,
+            max: nodes.max,
+        },
         seal: [0; 32],
     };
     config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());

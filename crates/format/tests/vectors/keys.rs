@@ -7,6 +7,7 @@ use codec::{
     SealKey, Secret, recovery,
 };
 use model::{Entropy, KeyId, RepositoryId, Timestamp};
+use recoup_format::config::{ChunkLengths, NodeWeights};
 use recoup_format::{Config, KeySlot, Role, SlotKdf};
 
 use super::document::{Vector, hex};
@@ -89,13 +90,21 @@ fn segment() -> Vector {
 
 fn config() -> Config {
     let keyset = keyset();
-    let ChunkParams { min, avg, max } = keyset.chunk_params();
-    let map = keyset.map_params();
+    let chunks = keyset.chunk_params();
+    let nodes = keyset.map_params();
     let mut config = Config {
         repository: keyset.repository(),
         public_key: keyset.public_key_bytes(),
-        chunker: [min, avg, max],
-        map: [map.target, map.min, map.max],
+        chunker: ChunkLengths {
+            min: chunks.min,
+            average: chunks.avg,
+            max: chunks.max,
+        },
+        map: NodeWeights {
+            target: nodes.target,
+            min: nodes.min,
+            max: nodes.max,
+        },
         seal: [0; 32],
     };
     config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());
