@@ -1,5 +1,6 @@
 //! The repository's `config`: plain JSON, so that a person can see what a directory is.
 
+use minicbor::encode::{Encoder, Write};
 use model::RepositoryId;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,9 @@ use crate::VERSION;
 use crate::error::FormatError;
 
 const WHAT: &str = "repository config";
+
+/// What `format` says.
+const FORMAT: &str = "recoup";
 
 /// Longest config.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
@@ -66,7 +70,7 @@ impl Config {
     /// The file's text.
     pub fn encode(&self) -> String {
         let json = Json {
-            format: "recoup".to_owned(),
+            format: FORMAT.to_owned(),
             version: VERSION.into(),
             repository: self.repository.to_hex(),
             public_key: to_hex(&self.public_key),
@@ -84,7 +88,7 @@ impl Config {
         let wrong = || FormatError::malformed(WHAT);
         newer(bytes, WHAT)?;
         let json: Json = serde_json::from_slice(bytes).map_err(|_| wrong())?;
-        if json.format != "recoup" || json.version != u64::from(VERSION) {
+        if json.format != FORMAT || json.version != u64::from(VERSION) {
             return Err(wrong());
         }
         Ok(Self {
@@ -98,13 +102,26 @@ impl Config {
         })
     }
 
-    /// What [`Config::seal`] is computed over.
-    pub fn sealed_text(&self) -> String {
-        Self {
-            seal: [0; 32],
-            ..self.clone()
-        }
-        .encode()
+    /// What [`Config::seal`] is computed over: everything else, as a CBOR record.
+    pub fn sealed_record(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Writing into a vector can't fail.
+        let _ = self.write_record(&mut Encoder::new(&mut out));
+        out
+    }
+
+    fn write_record<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let ChunkLengths { min, average, max } = self.chunker;
+        e.map(6)?.u8(0)?.str(FORMAT)?.u8(1)?.u16(VERSION)?;
+        e.u8(2)?.bytes(self.repository.as_bytes())?;
+        e.u8(3)?.bytes(&self.public_key)?;
+        e.u8(4)?.array(3)?.u32(min)?.u32(average)?.u32(max)?;
+        let NodeWeights { target, min, max } = self.map;
+        e.u8(5)?.array(3)?.u32(target)?.u32(min)?.u32(max)?;
+        Ok(())
     }
 }
 

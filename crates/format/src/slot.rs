@@ -1,5 +1,6 @@
 //! Key slots, `keys/<id>`: plain JSON around a sealed key set.
 
+use minicbor::encode::{Encoder, Write};
 use model::{KeyId, RepositoryId};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,12 @@ use crate::config::{from_hex, newer, to_hex};
 use crate::error::FormatError;
 
 const WHAT: &str = "key slot";
+
+/// What `format` says.
+const FORMAT: &str = "recoup-key";
+
+/// Bytes of a salt.
+pub const SALT_BYTES: usize = 16;
 
 /// Longest key slot.
 pub const SLOT_BYTES_MAX: u64 = 64 << 10;
@@ -22,6 +29,16 @@ pub enum Role {
     WriteOnly,
 }
 
+impl Role {
+    /// The word in the file.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::WriteOnly => "write-only",
+        }
+    }
+}
+
 /// How the secret becomes the key that opens the slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
@@ -34,14 +51,40 @@ pub enum SlotKdf {
         passes: u32,
         /// Lanes.
         lanes: u32,
-        /// Salt, hexadecimal.
-        salt: String,
+        /// Salt.
+        #[serde(with = "hex")]
+        salt: [u8; SALT_BYTES],
     },
     /// 256 random bits, of a key file or a recovery code.
     Blake3 {
-        /// Salt, hexadecimal.
-        salt: String,
+        /// Salt.
+        #[serde(with = "hex")]
+        salt: [u8; SALT_BYTES],
     },
+}
+
+/// Salts in the file.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{SALT_BYTES, from_hex, to_hex};
+
+    pub(super) fn serialize<S: Serializer>(
+        salt: &[u8; SALT_BYTES],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_hex(salt))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[u8; SALT_BYTES], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        from_hex(&text)
+            .and_then(|salt| salt.try_into().ok())
+            .ok_or_else(|| D::Error::custom("no salt"))
+    }
 }
 
 /// A key slot.
@@ -84,7 +127,7 @@ impl KeySlot {
     /// The file's text.
     pub fn encode(&self) -> String {
         let json = Json {
-            format: "recoup-key".to_owned(),
+            format: FORMAT.to_owned(),
             version: VERSION.into(),
             repository: self.repository.to_hex(),
             id: self.id.to_hex(),
@@ -105,7 +148,7 @@ impl KeySlot {
         let wrong = || FormatError::malformed(WHAT);
         newer(bytes, WHAT)?;
         let json: Json = serde_json::from_slice(bytes).map_err(|_| wrong())?;
-        if json.format != "recoup-key" || json.version != u64::from(VERSION) {
+        if json.format != FORMAT || json.version != u64::from(VERSION) {
             return Err(wrong());
         }
         Ok(Self {
@@ -120,13 +163,64 @@ impl KeySlot {
         })
     }
 
-    /// What the seal of the key set is bound to: everything in the slot but the seal itself.
+    /// What the seal of the key set is bound to: everything in the slot but the seal itself, as a CBOR
+    /// record.
     pub fn additional_data(&self) -> Vec<u8> {
-        Self {
-            sealed: Vec::new(),
-            ..self.clone()
+        let mut out = Vec::new();
+        // Writing into a vector can't fail.
+        let _ = self.write_record(&mut Encoder::new(&mut out));
+        out
+    }
+
+    fn write_record<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.map(9)?.u8(0)?.str(FORMAT)?.u8(1)?.u16(VERSION)?;
+        e.u8(2)?.bytes(self.repository.as_bytes())?;
+        e.u8(3)?.bytes(self.id.as_bytes())?;
+        e.u8(4)?.str(self.role.word())?;
+        e.u8(5)?.str(&self.kind)?;
+        e.u8(6)?.str(&self.label)?;
+        e.u8(7)?.str(&self.created)?;
+        e.u8(8)?;
+        match &self.kdf {
+            SlotKdf::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+                salt,
+            } => {
+                e.array(5)?.str("argon2id")?.u32(*memory_kib)?;
+                e.u32(*passes)?.u32(*lanes)?.bytes(salt)?;
+            }
+            SlotKdf::Blake3 { salt } => _ = e.array(2)?.str("blake3")?.bytes(salt)?,
         }
-        .encode()
-        .into_bytes()
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_record_are_those_of_the_file() {
+        for role in [Role::Full, Role::WriteOnly] {
+            assert_eq!(serde_json::json!(role), role.word());
+        }
+        let salt = [1; SALT_BYTES];
+        let (memory_kib, passes, lanes) = (1, 2, 3);
+        let argon = SlotKdf::Argon2id {
+            memory_kib,
+            passes,
+            lanes,
+            salt,
+        };
+        assert_eq!(serde_json::json!(argon)["name"], "argon2id");
+        assert_eq!(
+            serde_json::json!(SlotKdf::Blake3 { salt })["name"],
+            "blake3"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Making a repository, and the keys that open it.
 
 use codec::{ChunkParams, Kdf, Keyset, LockedKeyset, MapParams, Secret};
-use format::config::{ChunkLengths, NodeWeights, from_hex};
+use format::config::{ChunkLengths, NodeWeights};
 use format::slot::SlotKdf;
 use format::{Config, KeySlot, Role};
 use model::{Entropy, KeyId, RepositoryId, Timestamp};
@@ -75,7 +75,7 @@ pub fn config_of(keyset: &Keyset) -> Config {
         },
         seal: [0; 32],
     };
-    config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());
+    config.seal = keyset.commit(&[0; 32], &config.sealed_record());
     config
 }
 
@@ -142,23 +142,22 @@ pub fn unlock(storage: &dyn Storage, secret: &Secret) -> Result<(Keyset, KeyId)>
 
 /// The locked key set of a slot, if this kind of secret can open it.
 fn locked(slot: &KeySlot, secret: &Secret) -> Option<LockedKeyset> {
-    let salt = |text: &str| from_hex(text)?.try_into().ok();
     let kdf = match (&slot.kdf, secret) {
         (
-            SlotKdf::Argon2id {
+            &SlotKdf::Argon2id {
                 memory_kib,
                 passes,
                 lanes,
-                salt: text,
+                salt,
             },
             Secret::Password(_),
         ) => Kdf::Argon2id {
-            memory_kib: *memory_kib,
-            passes: *passes,
-            lanes: *lanes,
-            salt: salt(text)?,
+            memory_kib,
+            passes,
+            lanes,
+            salt,
         },
-        (SlotKdf::Blake3 { salt: text }, Secret::Raw(_)) => Kdf::Blake3 { salt: salt(text)? },
+        (&SlotKdf::Blake3 { salt }, Secret::Raw(_)) => Kdf::Blake3 { salt },
         _ => return None,
     };
     Some(LockedKeyset {
@@ -245,7 +244,10 @@ pub fn add_slot(
     entropy.fill(&mut id.0);
     let mut salt = [0; codec::slot::SALT_BYTES];
     entropy.fill(&mut salt);
-    let (kdf, slot_kdf) = kdf_for(secret, salt);
+    let kdf = match secret {
+        Secret::Raw(_) => Kdf::Blake3 { salt },
+        Secret::Password(_) => Kdf::argon2id(salt),
+    };
     let mut slot = KeySlot {
         repository: keyset.repository(),
         id,
@@ -253,7 +255,7 @@ pub fn add_slot(
         kind: key.kind.clone(),
         label: key.label.clone(),
         created: key.created.clone(),
-        kdf: slot_kdf,
+        kdf: slot_kdf(kdf),
         sealed: Vec::new(),
     };
     let narrowed = keyset.write_only();
@@ -269,28 +271,21 @@ pub fn add_slot(
     Ok(id)
 }
 
-fn kdf_for(secret: &Secret, salt: [u8; codec::slot::SALT_BYTES]) -> (Kdf, SlotKdf) {
-    let text = format::config::to_hex(&salt);
-    match secret {
-        Secret::Raw(_) => (Kdf::Blake3 { salt }, SlotKdf::Blake3 { salt: text }),
-        Secret::Password(_) => {
-            let kdf = Kdf::argon2id(salt);
-            let slot = match kdf {
-                Kdf::Argon2id {
-                    memory_kib,
-                    passes,
-                    lanes,
-                    ..
-                } => SlotKdf::Argon2id {
-                    memory_kib,
-                    passes,
-                    lanes,
-                    salt: text,
-                },
-                Kdf::Blake3 { .. } => SlotKdf::Blake3 { salt: text },
-            };
-            (kdf, slot)
-        }
+/// What the slot says of the way from secret to key.
+fn slot_kdf(kdf: Kdf) -> SlotKdf {
+    match kdf {
+        Kdf::Blake3 { salt } => SlotKdf::Blake3 { salt },
+        Kdf::Argon2id {
+            memory_kib,
+            passes,
+            lanes,
+            salt,
+        } => SlotKdf::Argon2id {
+            memory_kib,
+            passes,
+            lanes,
+            salt,
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use model::{Entropy, KeyId, RepositoryId, Timestamp};
 use recoup_format::config::{ChunkLengths, NodeWeights};
 use recoup_format::{Config, KeySlot, Role, SlotKdf};
 
-use super::document::{Vector, hex};
+use super::document::Vector;
 use super::k;
 
 /// The stream that the document calls `recoup vectors`.
@@ -59,7 +59,9 @@ pub(crate) fn vectors() -> Vec<Vector> {
         Vector::new("seal", sealed),
         segment(),
         Vector::text("config", config().encode()),
+        Vector::new("config-record", config().sealed_record()),
         Vector::text("slot", slot().encode()),
+        Vector::new("slot-record", slot().additional_data()),
         chunk_ends(),
     ]
 }
@@ -107,7 +109,7 @@ fn config() -> Config {
         },
         seal: [0; 32],
     };
-    config.seal = keyset.commit(&[0; 32], config.sealed_text().as_bytes());
+    config.seal = keyset.commit(&[0; 32], &config.sealed_record());
     assert_eq!(
         Config::decode(config.encode().as_bytes()).as_ref(),
         Ok(&config)
@@ -124,7 +126,7 @@ fn slot() -> KeySlot {
         kind: "key-file".to_owned(),
         label: "the \"attic\" machine".to_owned(),
         created: "2027-01-15T08:00:00Z".to_owned(),
-        kdf: SlotKdf::Blake3 { salt: hex(&salt) },
+        kdf: SlotKdf::Blake3 { salt },
         sealed: Vec::new(),
     };
     let secret = Secret::Raw(k().into());

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use codec::{Kdf, Keyset, LockedKeyset, Secret, recovery};
-use format::config::to_hex;
 use format::entry::{encode_entry, encode_xattrs, entry_bytes};
 use format::extents::encode_extents;
 use format::{KeySlot, Role, SlotKdf};
@@ -93,7 +92,7 @@ fn add_password(storage: &dyn Storage, keyset: &Keyset, entropy: &Stream) {
             memory_kib,
             passes,
             lanes,
-            salt: to_hex(&salt),
+            salt,
         },
         sealed: Vec::new(),
     };
