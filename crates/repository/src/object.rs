@@ -22,8 +22,8 @@ impl std::fmt::Debug for ObjectKey {
     }
 }
 
-/// Information that the key of an object is wrapped with.
-const WRAP_INFO: &[u8] = b"recoup v1 object key";
+/// Begins the information that the key of an object is wrapped with.
+const WRAP_CONTEXT: &[u8] = b"recoup v1 object key";
 
 /// Context from which the keys of index runs are derived.
 const RUN_CONTEXT: &str = "recoup v1 index run key";
@@ -39,8 +39,8 @@ impl ObjectKey {
     ) -> (Arc<Self>, Vec<u8>) {
         let mut key = zeroize::Zeroizing::new([0; 32]);
         entropy.fill(&mut *key);
-        let wrapped = keyset.wrap(&key, WRAP_INFO, entropy);
-        let header = Header::new(object, keyset.repository(), id, wrapped);
+        let mut header = Header::new(object, keyset.repository(), id, Vec::new());
+        header.wrapped = keyset.wrap(&key, &wrap_info(&header), entropy);
         Self::opened(header, &key, keyset)
     }
 
@@ -88,7 +88,7 @@ impl ObjectKey {
             run_key(keyset, &header)
         } else {
             keyset
-                .unwrap(&header.wrapped, WRAP_INFO)
+                .unwrap(&header.wrapped, &wrap_info(&header))
                 .map_err(|error| RepositoryError::codec(name.to_string(), &error))?
         };
         keyset
@@ -130,9 +130,67 @@ impl ObjectKey {
     }
 }
 
+/// Ties a wrapped key to its object: moved into another header it does not unwrap.
+fn wrap_info(header: &Header) -> Vec<u8> {
+    let object = [header.object as u8];
+    [
+        WRAP_CONTEXT,
+        header.repository.as_bytes(),
+        &object,
+        &header.id,
+    ]
+    .concat()
+}
+
 fn run_key(keyset: &Keyset, header: &Header) -> zeroize::Zeroizing<[u8; 32]> {
     let mut material = zeroize::Zeroizing::new([0; 64]);
     material[..32].copy_from_slice(keyset.index_key());
     material[32..].copy_from_slice(&header.id);
     codec::derive_key(RUN_CONTEXT, &*material)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{RepositoryId, Timestamp};
+
+    use super::*;
+
+    struct Counting(std::sync::atomic::AtomicU8);
+
+    impl Entropy for Counting {
+        fn fill(&self, buffer: &mut [u8]) {
+            let next = || self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            buffer.iter_mut().for_each(|byte| *byte = next());
+        }
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_nothing_but_its_object() {
+        let entropy = Counting(0.into());
+        let keyset = Keyset::generate(
+            RepositoryId([7; 16]),
+            Timestamp::default(),
+            codec::ChunkParams::default(),
+            codec::MapParams::default(),
+            &entropy,
+        )
+        .unwrap();
+        let (_, bytes) = ObjectKey::wrapped(ObjectType::MapPack, &[5; 16], &keyset, &entropy);
+        let (header, _) = Header::decode(&bytes).unwrap();
+        let unwraps = |header: &Header| keyset.unwrap(&header.wrapped, &wrap_info(header)).is_ok();
+        assert!(unwraps(&header));
+        let moved = |object, repository, id: [u8; 16]| {
+            unwraps(&Header::new(
+                object,
+                repository,
+                &id,
+                header.wrapped.clone(),
+            ))
+        };
+        let own = header.repository;
+        assert!(moved(ObjectType::MapPack, own, [5; 16]));
+        assert!(!moved(ObjectType::DataPack, own, [5; 16]));
+        assert!(!moved(ObjectType::MapPack, RepositoryId([8; 16]), [5; 16]));
+        assert!(!moved(ObjectType::MapPack, own, [6; 16]));
+    }
 }

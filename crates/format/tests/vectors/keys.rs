@@ -8,7 +8,7 @@ use codec::{
 };
 use model::{Entropy, KeyId, RepositoryId, Timestamp};
 use recoup_format::config::{ChunkLengths, NodeWeights};
-use recoup_format::{Config, KeySlot, Role, SlotKdf};
+use recoup_format::{Config, Header, KeySlot, ObjectType, Role, SlotKdf};
 
 use super::document::Vector;
 use super::k;
@@ -67,11 +67,18 @@ pub(crate) fn vectors() -> Vec<Vector> {
 }
 
 fn wrapped_key() -> Vector {
-    const INFO: &[u8] = b"recoup v1 object key";
+    let object = [ObjectType::MapPack as u8];
+    let header = Header::new(
+        ObjectType::MapPack,
+        RepositoryId([7; 16]),
+        &[5; 16],
+        Vec::new(),
+    );
+    let info = [&b"recoup v1 object key"[..], &[7; 16], &object, &header.id].concat();
     let stream = Stream::new();
     let keyset = keyset_from(&stream);
-    let wrapped = keyset.wrap(&k(), INFO, &stream);
-    assert_eq!(*keyset.unwrap(&wrapped, INFO).unwrap(), k());
+    let wrapped = keyset.wrap(&k(), &info, &stream);
+    assert_eq!(*keyset.unwrap(&wrapped, &info).unwrap(), k());
     Vector::new("wrapped-key", wrapped)
 }
 
