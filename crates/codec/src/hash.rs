@@ -6,7 +6,7 @@ use model::{BlobId, SnapshotId};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Separates snapshot ids from blob ids. Part of the format: never change.
-const SNAPSHOT_CONTEXT: &str = "recoup v1 2026 snapshot id";
+const SNAPSHOT_CONTEXT: &str = "recoup v1 snapshot id";
 
 /// Makes blob and snapshot ids.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

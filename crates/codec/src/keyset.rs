@@ -26,7 +26,7 @@ const WHAT: &str = "key set";
 const RECORD_BYTES_MAX: usize = 2048;
 
 /// Separates commitments from other uses of the same key. Part of the format: never change.
-const COMMITMENT_LABEL: &[u8] = b"recoup v1 2026 key commitment\0";
+const COMMITMENT_LABEL: &[u8] = b"recoup v1 key commitment\0";
 
 /// Lengths of map nodes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

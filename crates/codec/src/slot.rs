@@ -28,9 +28,9 @@ pub const PASSES_MAX: u32 = 20;
 pub const LANES_MAX: u32 = 8;
 
 /// Names of the uses of derived keys. Part of the format: never change.
-const RAW_CONTEXT: &str = "recoup v1 2026 key slot, raw key";
-const SEAL_CONTEXT: &str = "recoup v1 2026 key slot, seal";
-const COMMITMENT_CONTEXT: &str = "recoup v1 2026 key slot, commitment";
+const RAW_CONTEXT: &str = "recoup v1 slot raw key";
+const SEAL_CONTEXT: &str = "recoup v1 slot seal";
+const COMMITMENT_CONTEXT: &str = "recoup v1 slot commitment";
 
 /// Length of the commitment in front of the sealed key set.
 const COMMITMENT_BYTES: usize = 32;

@@ -16,7 +16,7 @@
 //! the one below, however long the keys are.
 //!
 //! `h` is the first four bytes, little-endian, of keyed BLAKE3 of the entry's key. The 32-byte key of
-//! that hash is `derive_key("Recoup 2026 map node boundary v1", salt (16) | level (1))` of BLAKE3: names
+//! that hash is `derive_key("recoup v1 map node boundary", salt (16) | level (1))` of BLAKE3: names
 //! chosen by an attacker who does not know the salt cannot shape the tree.
 
 use crate::node::KEY_BYTES_MAX;
@@ -27,7 +27,7 @@ pub const ENTRY_WEIGHT: u64 = 48;
 /// the limits on keys and values, nodes below the longest node.
 pub const WEIGHT_MAX: u32 = 64 << 10;
 
-const CONTEXT: &str = "Recoup 2026 map node boundary v1";
+const CONTEXT: &str = "recoup v1 map node boundary";
 
 /// What shapes the trees of a repository; never changes once the first node is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

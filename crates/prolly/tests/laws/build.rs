@@ -181,7 +181,7 @@ fn ends(params: Params, level: u8, before: &[&[u8]], key: &[u8]) -> bool {
     let acc: u128 = before.iter().map(|key| weight(key)).sum();
     let sum = acc + weight(key);
     let hash_key = blake3::derive_key(
-        "Recoup 2026 map node boundary v1",
+        "recoup v1 map node boundary",
         &[&params.salt[..], &[level]].concat(),
     );
     let hash = blake3::keyed_hash(&hash_key, key);
