@@ -28,12 +28,12 @@ const RECORD_BYTES_MAX: usize = 2048;
 /// Separates commitments from other uses of the same key. Part of the format: never change.
 const COMMITMENT_LABEL: &[u8] = b"recoup v1 key commitment\0";
 
-/// Lengths of map nodes, in bytes.
+/// Weights of map nodes: 48 and the length of the key for each entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MapParams {
-    /// Length that nodes have on average.
+    /// Weight that nodes have on average.
     pub target: u32,
-    /// No node is shorter, except the last of a level.
+    /// No node is lighter, except the last of a level.
     pub min: u32,
     /// Nodes are cut here where nothing else cuts them.
     pub max: u32,
@@ -51,14 +51,14 @@ impl Default for MapParams {
 }
 
 impl MapParams {
-    /// Longest node that a repository may ask for.
-    pub const NODE_BYTES_MAX: u32 = 16 << 20;
+    /// Heaviest node that a repository may ask for: what maps accept.
+    pub const WEIGHT_MAX: u32 = 64 << 10;
 
-    /// Refuses lengths in the wrong order or beyond what a node may take.
+    /// Refuses weights in the wrong order or beyond what a node may take.
     pub fn validate(&self) -> Result<(), CodecError> {
-        check_range("maximum node length", self.max, 256, Self::NODE_BYTES_MAX)?;
-        check_range("target node length", self.target, 64, self.max)?;
-        check_range("minimum node length", self.min, 1, self.target)
+        check_range("maximum node weight", self.max, 256, Self::WEIGHT_MAX)?;
+        check_range("target node weight", self.target, 64, self.max)?;
+        check_range("minimum node weight", self.min, 1, self.target)
     }
 }
 

@@ -209,6 +209,23 @@ fn hostile_key_derivations_are_refused_before_use() {
 }
 
 #[test]
+fn nodes_are_no_heavier_than_a_map_accepts() {
+    let with = |target, min, max| MapParams { target, min, max }.validate();
+    assert_eq!(with(8 << 10, 2 << 10, MapParams::WEIGHT_MAX), Ok(()));
+    for (target, min, max) in [
+        (8 << 10, 2 << 10, MapParams::WEIGHT_MAX + 1),
+        (8 << 10, 0, 32 << 10),
+        (2 << 10, 8 << 10, 32 << 10),
+        (64 << 10, 2 << 10, 32 << 10),
+    ] {
+        assert!(matches!(
+            with(target, min, max),
+            Err(CodecError::OutOfRange { .. })
+        ));
+    }
+}
+
+#[test]
 fn later_versions_are_told_apart_from_damage() {
     let mut record = keyset(b"a").to_cbor();
     record[2] = 2;

@@ -23,6 +23,9 @@ const NODE_CACHE_BYTES: usize = 16 << 20;
 /// Keys of packs that are kept.
 const PACK_KEYS_MAX: usize = 8192;
 
+// A key set that opens never asks for nodes that a map refuses.
+const _: () = assert!(codec::MapParams::WEIGHT_MAX == prolly::WEIGHT_MAX);
+
 /// Something that the user should hear of when the repository is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning(pub String);
