@@ -87,6 +87,9 @@ impl Config {
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let wrong = || FormatError::malformed(WHAT);
         newer(bytes, WHAT)?;
+        if bytes.len() as u64 > CONFIG_BYTES_MAX {
+            return Err(wrong());
+        }
         let json: Json = serde_json::from_slice(bytes).map_err(|_| wrong())?;
         if json.format != FORMAT || json.version != u64::from(VERSION) {
             return Err(wrong());

@@ -8,8 +8,10 @@ use model::{Content, Device, Entry, Kind, LinkId, Timestamp, Xattr, Xattrs};
 
 use crate::error::FormatError;
 use crate::extents::{blob_id, read_extents, write_extents};
+use crate::fields::{self, Field, Refused};
 
-/// Longest encoded entry: beyond it, contents and attributes go into blobs of their own.
+/// Longest encoded entry. A link target of 4 KiB, the longest there is, and lists of 512 bytes, beyond
+/// which writers put them into blobs of their own, stay well below.
 pub const ENTRY_BYTES_MAX: usize = 8 << 10;
 
 const WHAT: &str = "entry";
@@ -116,11 +118,13 @@ fn write_entry<W: Write>(entry: &Entry, e: &mut Encoder<W>) -> Written<W> {
 /// Decodes an entry.
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry, FormatError> {
     let mut decoder = Decoder::new(bytes);
-    let entry = read_entry(&mut decoder).map_err(|_| FormatError::malformed(WHAT))?;
+    let entry = read_entry(&mut decoder).map_err(|refused| refused.of(WHAT))?;
     let consistent = decoder.position() == bytes.len()
+        && bytes.len() <= ENTRY_BYTES_MAX
         && entry.mtime.nanos < 1_000_000_000
         && entry.mode <= 0o7777
-        && content_fits(&entry);
+        && content_fits(&entry)
+        && device_fits(&entry);
     if consistent {
         Ok(entry)
     } else {
@@ -138,40 +142,39 @@ fn content_fits(entry: &Entry) -> bool {
         Content::Inline(bytes) => bytes.len() as u64 == entry.size && entry.size > 0,
         Content::Blob(_) | Content::ExtentList(_) => entry.size > 0,
         Content::Extents(extents) => {
-            extents
+            let sum = extents
                 .iter()
-                .try_fold(0u64, |sum, extent| sum.checked_add(extent.len()))
-                == Some(entry.size)
+                .try_fold(0u64, |sum, extent| sum.checked_add(extent.len()));
+            sum == Some(entry.size) && !extents.is_empty()
         }
     }
+}
+
+/// Whether the entry has numbers of a device if, and only if, it is one.
+fn device_fits(entry: &Entry) -> bool {
+    let is_device = matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice);
+    entry.device.is_some() == is_device
 }
 
 type Read<T> = Result<T, minicbor::decode::Error>;
 
-fn read_entry(d: &mut Decoder<'_>) -> Read<Entry> {
-    let wrong = || minicbor::decode::Error::message(WHAT);
-    let fields = d.map()?.ok_or_else(wrong)?;
-    let mut entry = Entry::new(Kind::File);
-    let mut last = None;
-    for _ in 0..fields {
-        let key = d.u8()?;
-        // Ascending keys make the encoding canonical and duplicates impossible.
-        if last.is_some_and(|last| last >= key) {
-            return Err(wrong());
-        }
-        if last.is_none() != (key == field::KIND) {
-            return Err(wrong());
-        }
-        last = Some(key);
-        read_field(key, &mut entry, d)?;
+fn read_entry(d: &mut Decoder<'_>) -> Result<Entry, Refused> {
+    let others = fields::begin(d)?;
+    let kind = Kind::from_code(d.u8()?).ok_or(Refused::Malformed)?;
+    let mut entry = Entry::new(kind);
+    fields::others(others, d, |number, d| match u8::try_from(number) {
+        Ok(number) => read_field(number, &mut entry, d),
+        Err(_) => Ok(Field::Unknown),
+    })?;
+    if others == 0 {
+        Err(Refused::Malformed)
+    } else {
+        Ok(entry)
     }
-    if fields < 2 { Err(wrong()) } else { Ok(entry) }
 }
 
-fn read_field(key: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Read<()> {
-    let wrong = || minicbor::decode::Error::message(WHAT);
-    match key {
-        field::KIND => entry.kind = Kind::from_code(d.u8()?).ok_or_else(wrong)?,
+fn read_field(number: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Result<Field, Refused> {
+    match number {
         field::MODE => entry.mode = d.u32()?,
         field::UID => entry.uid = d.u32()?,
         field::GID => entry.gid = d.u32()?,
@@ -180,9 +183,9 @@ fn read_field(key: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Read<()> {
         field::SIZE => entry.size = d.u64()?,
         field::INLINE..=field::EXTENT_LIST => {
             if entry.content != Content::Empty {
-                return Err(wrong());
+                return Err(Refused::Malformed);
             }
-            entry.content = match key {
+            entry.content = match number {
                 field::INLINE => Content::Inline(d.bytes()?.to_vec()),
                 field::BLOB => Content::Blob(blob_id(d)?),
                 field::EXTENTS => Content::Extents(read_extents(d)?),
@@ -192,14 +195,19 @@ fn read_field(key: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Read<()> {
         field::XATTRS => entry.xattrs = Xattrs::Inline(read_xattrs(d)?),
         field::XATTRS_BLOB => {
             if entry.xattrs != Xattrs::default() {
-                return Err(wrong());
+                return Err(Refused::Malformed);
             }
             entry.xattrs = Xattrs::Blob(blob_id(d)?);
         }
-        field::TARGET => entry.target = d.bytes()?.to_vec(),
+        field::TARGET => {
+            if entry.kind != Kind::Symlink {
+                return Err(Refused::Malformed);
+            }
+            entry.target = d.bytes()?.to_vec();
+        }
         field::DEVICE => {
             if d.array()? != Some(2) {
-                return Err(wrong());
+                return Err(Refused::Malformed);
             }
             entry.device = Some(Device {
                 major: d.u32()?,
@@ -207,14 +215,13 @@ fn read_field(key: u8, entry: &mut Entry, d: &mut Decoder<'_>) -> Read<()> {
             });
         }
         field::LINK => {
-            let bytes = <[u8; 16]>::try_from(d.bytes()?).map_err(|_| wrong())?;
+            let bytes = <[u8; 16]>::try_from(d.bytes()?).map_err(|_| Refused::Malformed)?;
             entry.link = Some(LinkId(bytes));
         }
         field::UNSETTLED => entry.unsettled = d.bool()?,
-        // A later minor version may add fields; what they mean is not needed to give the bytes back.
-        _ => d.skip()?,
+        _ => return Ok(Field::Unknown),
     }
-    Ok(())
+    Ok(Field::Known)
 }
 
 fn write_xattrs<W: Write>(list: &[Xattr], e: &mut Encoder<W>) -> Written<W> {

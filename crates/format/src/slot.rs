@@ -16,7 +16,7 @@ const FORMAT: &str = "recoup-key";
 /// Bytes of a salt.
 pub const SALT_BYTES: usize = 16;
 
-/// Longest key slot.
+/// Longest key slot: 4 KiB and what its owner calls it.
 pub const SLOT_BYTES_MAX: u64 = 64 << 10;
 
 /// What a key can do.
@@ -147,6 +147,9 @@ impl KeySlot {
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let wrong = || FormatError::malformed(WHAT);
         newer(bytes, WHAT)?;
+        if bytes.len() as u64 > SLOT_BYTES_MAX {
+            return Err(wrong());
+        }
         let json: Json = serde_json::from_slice(bytes).map_err(|_| wrong())?;
         if json.format != FORMAT || json.version != u64::from(VERSION) {
             return Err(wrong());

@@ -107,6 +107,9 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<Snapshot, FormatError> {
             known: VERSION,
         });
     }
+    if bytes.len() as u64 > SNAPSHOT_BYTES_MAX {
+        return Err(wrong());
+    }
     let snapshot = read_snapshot(others, &mut decoder).map_err(|refused| refused.of(WHAT))?;
     if version == u64::from(VERSION) && decoder.position() == bytes.len() {
         Ok(snapshot)

@@ -2,9 +2,11 @@
 
 use model::*;
 use proptest::prelude::*;
-use recoup_format::entry::{decode_entry, decode_xattrs, encode_entry, encode_xattrs, entry_bytes};
+use recoup_format::entry::{
+    ENTRY_BYTES_MAX, decode_entry, decode_xattrs, encode_entry, encode_xattrs, entry_bytes,
+};
 use recoup_format::extents::{decode_extents, encode_extents};
-use recoup_format::snapshot::{decode_snapshot, encode_snapshot};
+use recoup_format::snapshot::{SNAPSHOT_BYTES_MAX, decode_snapshot, encode_snapshot};
 
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 1..max)
@@ -215,6 +217,61 @@ fn snapshot_fields() -> Vec<(u64, Vec<u8>)> {
 }
 
 #[test]
+fn an_entry_that_no_kind_of_thing_has_is_refused() {
+    let entry = |kind: Kind, more: &[(u64, &[u8])]| {
+        let mut fields = vec![(0, vec![kind as u8]), (1, vec![0])];
+        fields.extend(more.iter().map(|(number, value)| (*number, value.to_vec())));
+        decode_entry(&record(&fields))
+    };
+    let target: (u64, &[u8]) = (13, &[0x41, b'x']);
+    let device: (u64, &[u8]) = (14, &[0x82, 1, 3]);
+    for code in 1..8 {
+        let kind = Kind::from_code(code).unwrap();
+        let is_device = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
+        assert_eq!(entry(kind, &[]).is_ok(), !is_device, "{kind:?}");
+        assert_eq!(entry(kind, &[device]).is_ok(), is_device, "{kind:?}");
+        if !is_device {
+            let is_link = kind == Kind::Symlink;
+            assert_eq!(entry(kind, &[target]).is_ok(), is_link, "{kind:?}");
+        }
+    }
+    let no_extents: (u64, &[u8]) = (9, &[0x80]);
+    assert!(entry(Kind::File, &[no_extents]).is_err());
+}
+
+#[test]
+fn the_longest_link_fits_an_entry_and_nothing_longer_than_its_limit_does() {
+    let name = |n: u8| Xattr {
+        name: vec![n; 100],
+        value: vec![0; 150],
+    };
+    let longest = Entry {
+        target: vec![b'x'; 4096],
+        xattrs: Xattrs::Inline(vec![name(1), name(2)]),
+        mode: 0o777,
+        uid: u32::MAX,
+        gid: u32::MAX,
+        mtime: Timestamp::new(i64::MIN, 999_999_999),
+        link: Some(LinkId([1; 16])),
+        ..Entry::new(Kind::Symlink)
+    };
+    let mut out = Vec::new();
+    encode_entry(&longest, &mut out);
+    assert_eq!(decode_entry(&out), Ok(longest.clone()));
+    let room = ENTRY_BYTES_MAX - out.len();
+    for (more, fits) in [(room, true), (room + 1, false)] {
+        let target = vec![b'x'; 4096 + more];
+        let longer = Entry {
+            target,
+            ..longest.clone()
+        };
+        out.clear();
+        encode_entry(&longer, &mut out);
+        assert_eq!(decode_entry(&out).is_ok(), fits, "{} bytes", out.len());
+    }
+}
+
+#[test]
 fn a_snapshot_has_every_field_once_and_in_order() {
     let good = snapshot_fields();
     let snapshot = decode_snapshot(&record(&good)).unwrap();
@@ -239,4 +296,25 @@ fn a_snapshot_has_every_field_once_and_in_order() {
     let mut later = good;
     later.push((18, vec![0x82, 1, 0x61, b'x']));
     assert_eq!(decode_snapshot(&record(&later)), Ok(snapshot));
+}
+
+#[test]
+fn records_beyond_their_limits_are_refused() {
+    let mut fields = snapshot_fields();
+    let text = |len: usize| {
+        let mut out = Vec::new();
+        minicbor::Encoder::new(&mut out)
+            .str(&"x".repeat(len))
+            .unwrap();
+        out
+    };
+    fields[3].1 = text(1 << 20);
+    let rest = record(&fields).len() - (1 << 20);
+    for (len, fits) in [
+        (SNAPSHOT_BYTES_MAX as usize - rest, true),
+        (SNAPSHOT_BYTES_MAX as usize - rest + 1, false),
+    ] {
+        fields[3].1 = text(len);
+        assert_eq!(decode_snapshot(&record(&fields)).is_ok(), fits);
+    }
 }

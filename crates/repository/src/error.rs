@@ -73,6 +73,16 @@ pub enum RepositoryError {
         /// What differs.
         why: &'static str,
     },
+    /// An object would be longer than any reader takes.
+    #[error("write {object}: it would be {len} bytes long, and at most {max} can be read again")]
+    TooLong {
+        /// Which object.
+        object: String,
+        /// How long it would be.
+        len: u64,
+        /// How long it may be.
+        max: u64,
+    },
     /// Somebody asked to stop.
     #[error("finish: interrupted")]
     Cancelled,
@@ -96,6 +106,18 @@ impl RepositoryError {
             object: object.to_string(),
             why: why.to_string(),
         }
+    }
+
+    /// Refuses to write an object that could not be read again.
+    pub(crate) fn within(object: impl Display, len: u64, max: u64) -> Result<()> {
+        if len <= max {
+            return Ok(());
+        }
+        Err(Self::TooLong {
+            object: object.to_string(),
+            len,
+            max,
+        })
     }
 
     /// What a format error in `object` means.

@@ -2,7 +2,7 @@
 
 use codec::{ChunkParams, Kdf, Keyset, LockedKeyset, MapParams, Secret};
 use format::config::{ChunkLengths, NodeWeights};
-use format::slot::SlotKdf;
+use format::slot::{SLOT_BYTES_MAX, SlotKdf};
 use format::{Config, KeySlot, Role};
 use model::{Entropy, KeyId, RepositoryId, Timestamp};
 use storage::{ObjectKind, ObjectName, Storage, StorageError};
@@ -267,7 +267,9 @@ pub fn add_slot(
     let locked = LockedKeyset::lock_with(kdf, secret, given, &slot.additional_data())
         .map_err(|error| RepositoryError::codec("new key", &error))?;
     slot.sealed = locked.sealed;
-    storage.put_new(&ObjectName::Key(id), slot.encode().as_bytes())?;
+    let (name, text) = (ObjectName::Key(id), slot.encode());
+    RepositoryError::within(name, text.len() as u64, SLOT_BYTES_MAX)?;
+    storage.put_new(&name, text.as_bytes())?;
     Ok(id)
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use codec::Keyset;
-use format::pack::{PackedSegment, TRAILER_BYTES, Trailer, decode_footer, encode_footer, padding};
+use format::pack::{
+    PACK_BYTES_MAX, PackedSegment, TRAILER_BYTES, Trailer, decode_footer, encode_footer, padding,
+};
 use format::{Header, ObjectType, Part};
 use model::{Entropy, PackId};
 use storage::{ObjectName, ObjectWriter, Storage};
@@ -84,11 +86,17 @@ impl<'s> PackWriter<'s> {
     pub fn append(&mut self, buffer: &mut Vec<u8>, mut segment: PackedSegment) -> Result<()> {
         let offset = self.writer.written();
         self.key.seal(Part::Segment, offset, buffer, 0);
+        // Offsets in a pack are 32 bits wide.
+        self.check_len(offset + buffer.len() as u64)?;
         self.writer.append(buffer)?;
         segment.offset = offset as u32;
         segment.stored_len = buffer.len() as u32;
         self.segments.push(segment);
         Ok(())
+    }
+
+    fn check_len(&self, len: u64) -> Result<()> {
+        RepositoryError::within(ObjectName::Pack(self.id), len, PACK_BYTES_MAX)
     }
 
     /// Appends footer, padding and trailer.
@@ -103,6 +111,7 @@ impl<'s> PackWriter<'s> {
         let end = offset + footer.len() as u64;
         footer.resize(footer.len() + padding(end) as usize, 0);
         footer.extend_from_slice(&trailer.encode());
+        self.check_len(offset + footer.len() as u64)?;
         self.writer.append(&footer)?;
         self.writer.flush_hint();
         Ok(SealedPack {
@@ -149,6 +158,9 @@ pub fn read_footer(
 ) -> Result<(Vec<PackedSegment>, Trailer)> {
     let name = ObjectName::Pack(id);
     let malformed = |why: &str| RepositoryError::damaged(name, why);
+    if len > PACK_BYTES_MAX {
+        return Err(malformed("it is longer than a pack can be"));
+    }
     let tail = len
         .checked_sub(TRAILER_BYTES as u64)
         .ok_or_else(|| malformed("it is too short"))?;

@@ -1,6 +1,6 @@
 //! Snapshot records at rest.
 
-use format::snapshot::{decode_snapshot, encode_snapshot};
+use format::snapshot::{SNAPSHOT_BYTES_MAX, decode_snapshot, encode_snapshot};
 use format::{ObjectType, Part};
 use model::{Snapshot, SnapshotId};
 use storage::{ObjectKind, ObjectName};
@@ -23,6 +23,8 @@ impl Repository {
     pub fn put_snapshot(&self, snapshot: &Snapshot) -> Result<SnapshotId> {
         let mut record = encode_snapshot(snapshot);
         let id = self.id_key().snapshot_id(&record);
+        let name = ObjectName::Snapshot(id);
+        RepositoryError::within(name, record.len() as u64, SNAPSHOT_BYTES_MAX)?;
         let (key, mut bytes) = ObjectKey::wrapped(
             ObjectType::Snapshot,
             id.as_bytes(),
@@ -32,7 +34,7 @@ impl Repository {
         let offset = bytes.len() as u64;
         key.seal(Part::Record, offset, &mut record, 0);
         bytes.extend_from_slice(&record);
-        self.storage().put_new(&ObjectName::Snapshot(id), &bytes)?;
+        self.storage().put_new(&name, &bytes)?;
         Ok(id)
     }
 

@@ -22,6 +22,10 @@ const XATTR_BYTES_MAX: usize = 64 * 1024;
 /// kernel. It makes new ones; a restored one would only make the file unusable.
 const XATTRS_OF_THE_MACHINE: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
+/// Longest target that a link can be made with again: `PATH_MAX` with its closing zero. Other programs'
+/// file systems may show longer ones; an entry has no room for any length.
+const TARGET_BYTES_MAX: usize = 4096;
+
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -93,6 +97,9 @@ impl TreeReader {
     pub fn read_link(&self, key: &[u8]) -> Result<Vec<u8>, SourceError> {
         let read = || rustix::fs::readlinkat(self.place(key)?, c"", Vec::new());
         match read() {
+            Ok(target) if target.as_bytes().len() >= TARGET_BYTES_MAX => {
+                Err(self.refused("read the link", key, Errno::NAMETOOLONG))
+            }
             Ok(target) => Ok(target.into_bytes()),
             // The system says so of everything that is not a link.
             Err(Errno::NOENT | Errno::INVAL) if self.place(key).is_ok() => {
