@@ -179,6 +179,7 @@ fn backup_into(extra: u64) -> Option<bool> {
     let first = home.live();
     disk.resize(disk.used_bytes() + extra);
     mutate(&home.path("tree"), 3).unwrap();
+    std::fs::write(home.path("tree/much"), Random::new(8).bytes(2 << 20)).unwrap();
     let output = home.run(&["backup", "tree"]);
     let fitted = output.status.success();
     if !fitted {

@@ -166,9 +166,12 @@ fn locked(slot: &KeySlot, secret: &Secret) -> Option<LockedKeyset> {
     })
 }
 
+/// A slot by its name: what it says, and its text.
+type ReadSlot = (KeyId, Result<KeySlot>, Vec<u8>);
+
 /// Slots of another repository than the config's are passed over: they were left by a making of it that
 /// a crash cut short before its config was there.
-fn read_slots(storage: &dyn Storage) -> Result<Vec<(KeyId, Result<KeySlot>, Vec<u8>)>> {
+fn read_slots(storage: &dyn Storage) -> Result<Vec<ReadSlot>> {
     let repository = match storage.read(&ObjectName::Config) {
         Ok(bytes) => Config::decode(&bytes).ok().map(|config| config.repository),
         Err(_) => None,

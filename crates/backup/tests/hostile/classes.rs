@@ -516,31 +516,31 @@ fn segments() -> Vec<Class> {
             of_blob(kit, id, 4000)
         }),
         lying("index: plain length too long", |_, segment, _| {
-            segment.plain_len = 60 << 20
+            segment.plain_len = 60 << 20;
         }),
         lying("index: plain length too short", |_, segment, _| {
-            segment.plain_len = 10
+            segment.plain_len = 10;
         }),
         lying("index: stored length too long", |_, segment, _| {
-            segment.stored_len = 5000
+            segment.stored_len = 5000;
         }),
         lying("index: stored length 4 GiB", |_, segment, _| {
-            segment.stored_len = u32::MAX
+            segment.stored_len = u32::MAX;
         }),
         lying("index: segment beyond its pack", |_, segment, _| {
-            segment.offset = u32::MAX
+            segment.offset = u32::MAX;
         }),
         lying("index: blob beyond its segment", |_, _, blobs| {
-            blobs[0].offset = u32::MAX
+            blobs[0].offset = u32::MAX;
         }),
         lying("index: blob longer than its segment", |_, _, blobs| {
-            blobs[0].len = u32::MAX
+            blobs[0].len = u32::MAX;
         }),
         lying("index: pack that is not there", |pack, _, _| {
             pack.id.0 = [8; 16]
         }),
         lying("index: data pack called a map pack", |pack, _, _| {
-            pack.is_map = true
+            pack.is_map = true;
         }),
     ]
 }
