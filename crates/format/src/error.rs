@@ -22,6 +22,14 @@ pub enum FormatError {
         /// Newest version known here.
         known: u16,
     },
+    /// The record has a field that must be known to read it: a newer program wrote it.
+    #[error("{what} was written by a newer Recoup: its field {field} is not known here")]
+    NewerField {
+        /// Which record.
+        what: &'static str,
+        /// Number of the field.
+        field: u64,
+    },
     /// The object is not what its place says.
     #[error("{what} is not what its name says")]
     Misplaced {

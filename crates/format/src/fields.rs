@@ -4,10 +4,15 @@ use minicbor::decode::Decoder;
 
 use crate::error::FormatError;
 
+/// Unknown fields from this number on change what the known ones mean; those below may be passed over.
+pub const CRITICAL_FIELD: u64 = 128;
+
 /// Why a record was refused, before it is known which record it is.
 pub(crate) enum Refused {
     /// It is not the CBOR that is expected.
     Malformed,
+    /// It has a field that must be known to read it.
+    Newer(u64),
 }
 
 impl From<minicbor::decode::Error> for Refused {
@@ -21,6 +26,7 @@ impl Refused {
     pub(crate) fn of(self, what: &'static str) -> FormatError {
         match self {
             Self::Malformed => FormatError::malformed(what),
+            Self::Newer(field) => FormatError::NewerField { what, field },
         }
     }
 }
@@ -58,8 +64,10 @@ pub(crate) fn others<'b>(
             return Err(Refused::Malformed);
         }
         last = number;
-        if read(number, d)? == Field::Unknown {
-            d.skip()?;
+        match read(number, d)? {
+            Field::Known => {}
+            Field::Unknown if number >= CRITICAL_FIELD => return Err(Refused::Newer(number)),
+            Field::Unknown => d.skip()?,
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ pub mod header;
 pub mod pack;
 pub mod index;
 pub mod extents;
-mod fields;
+pub mod fields;
 pub mod entry;
 pub mod snapshot;
 pub mod config;

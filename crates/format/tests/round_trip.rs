@@ -2,6 +2,7 @@
 
 use model::*;
 use proptest::prelude::*;
+use recoup_format::FormatError;
 use recoup_format::entry::{
     ENTRY_BYTES_MAX, decode_entry, decode_xattrs, encode_entry, encode_xattrs, entry_bytes,
 };
@@ -214,6 +215,34 @@ fn snapshot_fields() -> Vec<(u64, Vec<u8>)> {
     .enumerate()
     .map(|(number, value)| (number as u64, value))
     .collect()
+}
+
+/// Fields of later programs: their numbers say whether this one may pass them over.
+#[test]
+fn unknown_fields_are_passed_over_unless_they_are_critical() {
+    let entry = vec![(0, vec![2]), (1, vec![0])];
+    let value = vec![0x82, 1, 0x61, b'x'];
+    for (number, critical) in [
+        (50, false),
+        (127, false),
+        (128, true),
+        (255, true),
+        (70_000, true),
+    ] {
+        let with = |mut fields: Vec<(u64, Vec<u8>)>| {
+            fields.push((number, value.clone()));
+            record(&fields)
+        };
+        let newer = |what| FormatError::NewerField {
+            what,
+            field: number,
+        };
+        let expected = |what| if critical { Err(newer(what)) } else { Ok(()) };
+        let found = decode_entry(&with(entry.clone())).map(|_| ());
+        assert_eq!(found, expected("entry"), "{number}");
+        let found = decode_snapshot(&with(snapshot_fields())).map(|_| ());
+        assert_eq!(found, expected("snapshot"), "{number}");
+    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl From<RepositoryError> for Failure {
             }
             RepositoryError::WriteOnlyKey => failure(Exit::WrongKey)
                 .hint("use the key file, password or recovery code of a full key (--key-file, --password-file)"),
-            RepositoryError::Newer { .. } => failure(Exit::Newer).hint("install a newer Recoup"),
+            RepositoryError::Newer { .. } | RepositoryError::NewerField { .. } => failure(Exit::Newer).hint("install a newer Recoup"),
             RepositoryError::ConfigAltered { .. } => failure(Exit::RepositoryDamaged),
             RepositoryError::BlobMissing { .. } => failure(Exit::RepositoryDamaged)
                 .hint("`recoup repair index` finds packs that the index does not list; `recoup check` lists what is damaged"),

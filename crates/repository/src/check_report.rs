@@ -51,9 +51,9 @@ pub struct CheckReport {
 impl CheckReport {
     pub(crate) fn find(&mut self, error: &RepositoryError, snapshot: Option<SnapshotId>) {
         let object = match error {
-            RepositoryError::Damaged { object, .. } | RepositoryError::Newer { object, .. } => {
-                object.clone()
-            }
+            RepositoryError::Damaged { object, .. }
+            | RepositoryError::Newer { object, .. }
+            | RepositoryError::NewerField { object, .. } => object.clone(),
             RepositoryError::BlobMissing { id } => format!("blob {id}"),
             RepositoryError::Storage(
                 StorageError::Missing { name }

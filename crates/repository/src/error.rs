@@ -36,6 +36,16 @@ pub enum RepositoryError {
         /// The newest format known here.
         known: u16,
     },
+    /// A record has a field of a newer program, without which it can't be read.
+    #[error(
+        "read {object}: it was written by a newer Recoup (its field {field} is not known here)"
+    )]
+    NewerField {
+        /// Which object.
+        object: String,
+        /// Number of the field.
+        field: u64,
+    },
     /// No index run lists the blob.
     #[error("read blob {id}: no pack is known to hold it")]
     BlobMissing {
@@ -128,6 +138,10 @@ impl RepositoryError {
                 found,
                 known,
             },
+            FormatError::NewerField { field, .. } => Self::NewerField {
+                object: object.to_string(),
+                field,
+            },
             _ => Self::damaged(object, error),
         }
     }
@@ -147,6 +161,7 @@ impl RepositoryError {
             self,
             Self::Damaged { .. }
                 | Self::Newer { .. }
+                | Self::NewerField { .. }
                 | Self::BlobMissing { .. }
                 | Self::PackKey { .. }
                 | Self::Storage(
