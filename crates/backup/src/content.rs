@@ -73,12 +73,36 @@ impl ContentReader {
             let size = extents.iter().map(Extent::len).sum();
             return Ok((content_of(extents), size));
         }
+        if len == 0 {
+            return self.read_unsized(file, sink);
+        }
         let read = read_full(file, &mut sink.tail(len)[..len], 0)?;
         Ok(match read as u64 {
             0 => (Content::Empty, 0),
             size @ ..=INLINE_BYTES_MAX => (Content::Inline(sink.tail(len)[..read].to_vec()), size),
             size => (Content::Blob(sink.add_tail(read)?), size),
         })
+    }
+
+    /// A file that says it is empty. Those that the kernel makes up say so whatever they hold; as much
+    /// as one chunk of them is taken.
+    fn read_unsized(
+        &mut self,
+        file: BorrowedFd<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(Content, u64), ContentError> {
+        let mut probe = [0; 1];
+        if read_full(file, &mut probe, 0)? == 0 {
+            return Ok((Content::Empty, 0));
+        }
+        let mut bytes = vec![0; self.chunk_max];
+        let read = read_full(file, &mut bytes, 0)?;
+        if read == bytes.len() {
+            let why = "it says that it is empty and holds more than a file can grow while it is read";
+            return Err(std::io::Error::other(why).into());
+        }
+        let id = sink.add(&bytes[..read])?;
+        Ok((content_of(vec![Extent::Data { id, len: read as u64 }]), read as u64))
     }
 
     /// The stretches of an open file between two offsets, or up to where it ends.

@@ -1,5 +1,6 @@
 //! Checking data: packs are read whole, every blob is compared with its id.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,6 +28,7 @@ impl Repository {
         let chosen = sample(packs, options);
         monitor.found(chosen.len() as u64, chosen.iter().map(|(_, len)| len).sum());
         monitor.found_all();
+        let listed = self.listed_segments();
         let next = AtomicUsize::new(0);
         let shared = Mutex::new(report);
         let work = || -> Result<()> {
@@ -35,7 +37,7 @@ impl Repository {
                     return Err(RepositoryError::Cancelled);
                 }
                 let mut found = CheckReport::default();
-                let read = self.read_pack(*id, *len, &mut found);
+                let read = self.read_pack(*id, *len, &listed, &mut found);
                 found.note(read, None)?;
                 let mut report = shared
                     .lock()
@@ -59,7 +61,13 @@ impl Repository {
 
     /// Reads one pack: every segment is opened, every blob compared with its id, every other byte is
     /// what it should be.
-    fn read_pack(&self, id: PackId, len: u64, report: &mut CheckReport) -> Result<()> {
+    fn read_pack(
+        &self,
+        id: PackId,
+        len: u64,
+        listed: &HashSet<(PackId, u32)>,
+        report: &mut CheckReport,
+    ) -> Result<()> {
         let name = ObjectName::Pack(id);
         let (key, is_map) = open_any(self.storage(), id, len, self.keyset())?;
         let (segments, trailer) = read_footer(self.storage(), id, len, &key)?;
@@ -74,6 +82,9 @@ impl Repository {
         }
         let (mut scratch, mut plain) = (Scratch::default(), Vec::new());
         for packed in &segments {
+            if !listed.contains(&(id, packed.offset)) {
+                continue;
+            }
             let segment = Segment {
                 pack: id,
                 offset: packed.offset,
@@ -89,6 +100,17 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Segments that the index knows. What a repair left out of it, nobody reads again.
+    fn listed_segments(&self) -> HashSet<(PackId, u32)> {
+        let mut listed = HashSet::new();
+        for run in self.index().runs() {
+            let packs = &run.directory.packs;
+            let segments = run.directory.segments.iter();
+            listed.extend(segments.map(|s| (packs[s.pack as usize].id, s.offset)));
+        }
+        listed
     }
 
     /// Compares every blob of a segment with its id.

@@ -51,7 +51,7 @@ impl Index {
     }
 
     /// Reads the list of runs anew: another process may have joined some since it was read.
-    fn refresh(&self, storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
+    pub(crate) fn refresh(&self, storage: &dyn Storage, keyset: &Keyset) -> Result<()> {
         let (runs, _) = read_runs(storage, keyset)?;
         *self
             .runs

@@ -31,6 +31,7 @@ pub use location::{Location, Segment};
 pub use maps::{Changes, Entries, Gap};
 pub use nodes::{MapReader, MapWriter};
 pub use packer::Packer;
+pub use repair::{Rebuilt, RepairOptions};
 pub use repository::{Repository, Warning};
 pub use session::{Session, Written};
 pub use snapshots::Stored;

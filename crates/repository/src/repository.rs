@@ -64,7 +64,7 @@ impl Repository {
             .iter()
             .map(|error| Warning(format!("{error}; `recoup repair index` rebuilds the index")))
             .collect();
-        let repository = Self {
+        let mut repository = Self {
             storage,
             id_key: keyset.id_key(),
             keyset,
@@ -75,7 +75,13 @@ impl Repository {
             segments: Recent::new(SEGMENT_CACHE_BYTES),
             nodes: Recent::new(NODE_CACHE_BYTES),
         };
-        repository.lost_packs()?;
+        let lost = repository.lost_packs()?.len();
+        if lost > 0 {
+            repository.warnings.push(Warning(format!(
+                "{lost} packs are missing or too short: backups store again what only they held; \
+                 `recoup check` names what is lost, `recoup repair index` forgets them"
+            )));
+        }
         Ok(repository)
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Cancel, Silent};
-use recoup_repository::{CheckOptions, Repository, RepositoryError, keys};
+use recoup_repository::{CheckOptions, RepairOptions, Repository, RepositoryError, keys};
 use serde_json::Value;
 use storage::{LocalStorage, Storage};
 
@@ -114,7 +114,12 @@ fn the_index_can_be_made_again() {
     for version in VERSIONS {
         open_all(version, &expected(version), |repository, role| {
             if role == "full" {
-                let rebuilt = repository.rebuild_index(true).unwrap();
+                let rebuilt = repository
+                    .rebuild_index(RepairOptions {
+                        all: true,
+                        read_data: false,
+                    })
+                    .unwrap();
                 assert!(rebuilt.damaged.is_empty() && rebuilt.blobs > 300);
             }
         });

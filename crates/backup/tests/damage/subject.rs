@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use format::Role;
 use model::SnapshotId;
+use repository::RepairOptions;
 use repository::Repository;
 use repository::RepositoryError;
 use storage::MemoryStorage;
@@ -220,7 +221,7 @@ impl Subject {
         }
         if case.name.kind() == ObjectKind::Index {
             // Nothing is lost: the index can be made again.
-            repository.rebuild_index(true).expect("rebuild the index");
+            repository.rebuild_index(RepairOptions { all: true, read_data: false }).expect("rebuild the index");
             let again = self.lab.open(storage.clone()).expect("open it again");
             let errors = self.read(&again, verdict);
             verdict.lost = errors.iter().map(|(_, error)| error.to_string()).collect();

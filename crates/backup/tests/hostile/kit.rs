@@ -23,6 +23,7 @@ use model::Snapshot;
 use model::Timestamp;
 use repository::MapReader;
 use repository::Packer;
+use repository::RepairOptions;
 use repository::Repository;
 use repository::RepositoryError;
 use repository::pack::PackWriter;
@@ -253,6 +254,6 @@ impl Kit {
         let mut entries = reader.entries(snapshot.root, &PathKey::root());
         while let Ok(Some(_)) = entries.next() {}
         let _ = self.lab.check(&repository);
-        let _ = repository.rebuild_index(true);
+        let _ = repository.rebuild_index(RepairOptions { all: true, read_data: false });
     }
 }

@@ -1,7 +1,7 @@
 //! `recoup repair`.
 
 use clap::{Args, Subcommand};
-use repository::keys;
+use repository::{RepairOptions, keys};
 use serde_json::json;
 use storage::LocalStorage;
 
@@ -18,11 +18,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Take packs into the index that it does not list
+    /// Replace damaged parts of the index, take in packs that it does not list, forget lost ones
     Index {
-        /// All packs, not only those that no readable index run lists
+        /// Make the whole index anew
         #[arg(long)]
         all: bool,
+        /// Read all data and leave out what is damaged: the next backup stores it again
+        #[arg(long)]
+        read_data: bool,
     },
     /// Write the config again, from what the key says
     Config,
@@ -30,14 +33,14 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
     match arguments.what {
-        What::Index { all } => index(all, context),
+        What::Index { all, read_data } => index(RepairOptions { all, read_data }, context),
         What::Config => config(context),
     }
 }
 
-fn index(all: bool, context: &mut Context) -> Result<Exit> {
+fn index(options: RepairOptions, context: &mut Context) -> Result<Exit> {
     let opened = context.open_to_read()?;
-    let rebuilt = opened.repository.rebuild_index(all)?;
+    let rebuilt = opened.repository.rebuild_index(options)?;
     for error in &rebuilt.damaged {
         context
             .sink
@@ -48,9 +51,21 @@ fn index(all: bool, context: &mut Context) -> Result<Exit> {
     let summary = json!({
         "packs": rebuilt.packs,
         "blobs": rebuilt.blobs,
+        "runs_removed": rebuilt.runs_removed,
+        "segments_left_out": rebuilt.segments_left_out,
         "damaged": damaged,
     });
     context.sink.json("summary", &summary)?;
+    if rebuilt.segments_left_out > 0 {
+        context.terminal.warn(&format!(
+            "{} left out; run a backup of every source to store again what they held",
+            text::counted(
+                rebuilt.segments_left_out,
+                "damaged segment",
+                "damaged segments"
+            ),
+        ));
+    }
     context.sink.report(&format!(
         "Taken into the index: {} with {}; {} could not be read",
         text::counted(rebuilt.packs, "pack", "packs"),
