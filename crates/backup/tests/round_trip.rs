@@ -50,3 +50,15 @@ fn equal_seeds_give_equal_trees() {
     });
     one.assert_same(&two, "two trees of one seed");
 }
+
+/// It was stored as empty, and the backup said that all was well.
+#[test]
+fn a_file_of_the_kernel_that_says_it_is_empty_is_read() {
+    let path = std::path::Path::new("/proc/sys/kernel/ostype");
+    let storage = Arc::new(MemoryStorage::new());
+    let lab = Lab::new(1);
+    lab.create(&*storage).unwrap();
+    let repository = lab.open(storage).unwrap();
+    let report = lab.backup(&repository, &options(path)).unwrap();
+    assert_eq!(report.snapshot.totals.bytes, std::fs::read(path).unwrap().len() as u64);
+}
