@@ -8,6 +8,7 @@ use repository::Stored;
 
 use crate::access::open::{self, Opened};
 use crate::exit::Result;
+use crate::names::select::Listing;
 use crate::output::sink::Sink;
 use crate::output::terminal::Terminal;
 use crate::output::text;
@@ -46,12 +47,32 @@ impl Context {
     }
 
     /// All snapshots, oldest first; damaged ones are told of, and remembered ones kept in mind.
-    pub(crate) fn snapshots(&self, opened: &Opened) -> Result<Vec<Stored>> {
+    pub(crate) fn snapshots(&self, opened: &Opened) -> Result<Listing> {
         let (stored, damaged) = opened.repository.snapshots()?;
-        for error in &damaged {
-            self.terminal.warn(&format!("failed to {error}"));
+        let mut doubts: Vec<String> = damaged.iter().map(chain_of).collect();
+        let mut hint = "name one by its id, as `recoup snapshots` shows it; `recoup check` lists \
+                        what is damaged"
+            .to_owned();
+        let gone = self.gone(opened)?;
+        if !gone.is_empty() {
+            let path = opened.memory(&self.settings).path().display().to_string();
+            hint.push_str(&format!(" (if it was removed on purpose: delete {path})"));
         }
-        Ok(stored)
+        doubts.extend(gone);
+        for doubt in &doubts {
+            self.terminal.warn(doubt);
+        }
+        Ok(Listing::new(stored, doubts, hint))
+    }
+
+    /// Snapshots that this machine has seen and that are there no more, in words.
+    pub(crate) fn gone(&self, opened: &Opened) -> Result<Vec<String>> {
+        let present = opened.repository.snapshot_ids()?;
+        let gone = opened.memory(&self.settings).missing_snapshots(&present);
+        let word = |id: model::SnapshotId| {
+            format!("this machine knows snapshot {}, but it is gone", id.short())
+        };
+        Ok(gone.into_iter().map(word).collect())
     }
 
     /// This machine, as snapshots name it.
@@ -61,6 +82,10 @@ impl Context {
             name.nodename().to_string_lossy().into_owned()
         })
     }
+}
+
+fn chain_of(error: &repository::RepositoryError) -> String {
+    format!("failed to {}", crate::exit::chain(error))
 }
 
 /// What snapshots remember as their maker.

@@ -89,6 +89,11 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let cancel = signals::listen()?;
     let (opened, is_new) = open_or_make(context)?;
+    for gone in context.gone(&opened)? {
+        context
+            .terminal
+            .warn(&format!("{gone}; `recoup check` tells more"));
+    }
     let mut sum = Sum::default();
     let mut failed = None;
     for root in &roots {

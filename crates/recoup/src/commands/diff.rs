@@ -13,7 +13,7 @@ use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::place::Place;
-use crate::names::select::{Found, Selection};
+use crate::names::select::{Found, Listing, Selection};
 use crate::output::json::ChangeLine;
 use crate::output::text;
 
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
 /// The later snapshot. `latest` means that of the same source, where several are stored.
 fn after(
     arguments: &Arguments,
-    all: &[Stored],
+    all: &Listing,
     before: &Stored,
     now: &jiff::Zoned,
 ) -> Result<Stored> {

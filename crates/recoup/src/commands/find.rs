@@ -43,7 +43,17 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         .map_err(|error| Failure::usage(format!("the pattern can't be understood: {error}")))?
         .compile_matcher();
     let opened = context.open_to_read()?;
-    let all = arguments.selection.filter(context.snapshots(&opened)?)?;
+    let listing = context.snapshots(&opened)?;
+    if !arguments.all_snapshots {
+        // It looks in the latest of each source.
+        let find = format!("find {}", text::path(arguments.pattern.as_bytes()));
+        listing.require_all(&find).map_err(|failure| {
+            let hint = "--all-snapshots looks in those that can be read";
+            let more = failure.hint.clone().unwrap_or_default();
+            failure.hint(format!("{hint}; {more}"))
+        })?;
+    }
+    let all = arguments.selection.filter(&listing)?;
     let maps = MapReader::new(&opened.repository);
     let mut matches = 0;
     let mut lost = Lost::new(&context.terminal);
@@ -53,7 +63,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     if matches == 0 {
         context.terminal.note("Nothing has such a name.");
     }
-    Ok(lost.exit())
+    Ok(match lost.exit() {
+        Exit::Ok => listing.exit(),
+        exit => exit,
+    })
 }
 
 /// All, or the latest of each source; newest first.

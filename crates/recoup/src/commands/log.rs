@@ -56,7 +56,8 @@ struct VersionLine<'a> {
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
     let opened = context.open_to_read()?;
-    let all = arguments.selection.filter(context.snapshots(&opened)?)?;
+    let listing = context.snapshots(&opened)?;
+    let all = arguments.selection.filter(&listing)?;
     let path = live::absolute(&arguments.path)?;
     let sources = sources_of(
         &all,
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         show(context, &versions, key, sources.len() > 1)?;
     }
     if any {
-        return Ok(Exit::Ok);
+        return Ok(listing.exit());
     }
     let shown = text::path(path.as_os_str().as_bytes());
     let why = match sources.len() {

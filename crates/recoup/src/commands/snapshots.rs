@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     memory.saw_snapshots(all.iter().map(|stored| stored.id));
     memory.save()?;
     let none = all.is_empty();
-    let chosen = arguments.selection.filter(all)?;
+    let chosen = arguments.selection.filter(&all)?;
     if chosen.is_empty() {
         context.terminal.note(if none {
             "There are no snapshots yet; `recoup backup PATH` makes one."

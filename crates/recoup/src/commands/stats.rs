@@ -19,7 +19,7 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
     let all = context.snapshots(&opened)?;
     let mut sources = BTreeSet::new();
     let (mut bytes, mut files) = (0u64, 0u64);
-    for stored in &all {
+    for stored in all.iter() {
         let snapshot = &stored.snapshot;
         sources.insert((&snapshot.host, &snapshot.source));
         bytes = bytes.saturating_add(snapshot.totals.bytes);

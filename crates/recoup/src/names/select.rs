@@ -6,7 +6,7 @@ use clap::Args;
 use model::PathKey;
 use repository::Stored;
 
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::place::{Place, SnapshotName};
 use crate::output::text;
@@ -36,6 +36,58 @@ pub(crate) struct Found {
     pub(crate) key: PathKey,
 }
 
+/// All snapshots that can be read, oldest first, and why there may be more of them.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    stored: Vec<Stored>,
+    doubts: Vec<String>,
+    /// What may settle the doubts.
+    hint: String,
+}
+
+impl Listing {
+    /// `doubts` tell of snapshots that are damaged, or gone.
+    pub(crate) fn new(stored: Vec<Stored>, doubts: Vec<String>, hint: String) -> Self {
+        Self {
+            stored,
+            doubts,
+            hint,
+        }
+    }
+
+    /// What `latest` is can't be known when any snapshot may be missing here: an older state would be
+    /// taken for the newest, and nobody would notice.
+    pub(crate) fn require_all(&self, action: &str) -> Result<()> {
+        let Some(first) = self.doubts.first() else {
+            return Ok(());
+        };
+        let more = match self.doubts.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", text::count(count as u64 - 1)),
+        };
+        let message =
+            format!("{action}: the newest snapshot may be one that can't be read: {first}{more}");
+        Err(Failure::new(Exit::RepositoryDamaged, message).hint(&self.hint))
+    }
+
+    /// How a command ends that looked at all of them.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.doubts.is_empty() {
+            Exit::Ok
+        } else {
+            Exit::RepositoryDamaged
+        }
+    }
+}
+
+impl std::ops::Deref for Listing {
+    type Target = [Stored];
+
+    fn deref(&self) -> &[Stored] {
+        &self.stored
+    }
+}
+
 impl Selection {
     /// Whether a snapshot is one of those meant.
     pub(crate) fn admits(&self, stored: &Stored) -> Result<bool> {
@@ -58,18 +110,18 @@ impl Selection {
     }
 
     /// Those meant, oldest first.
-    pub(crate) fn filter(&self, all: Vec<Stored>) -> Result<Vec<Stored>> {
+    pub(crate) fn filter(&self, all: &Listing) -> Result<Vec<Stored>> {
         let mut kept = Vec::new();
-        for stored in all {
-            if self.admits(&stored)? {
-                kept.push(stored);
+        for stored in all.iter() {
+            if self.admits(stored)? {
+                kept.push(stored.clone());
             }
         }
         Ok(kept)
     }
 
-    /// Finds a place. `all` are all snapshots, oldest first.
-    pub(crate) fn find(&self, all: &[Stored], place: &Place) -> Result<Found> {
+    /// Finds a place. A relative name needs every snapshot.
+    pub(crate) fn find(&self, all: &Listing, place: &Place) -> Result<Found> {
         let path = place.path.as_deref().unwrap_or_default();
         if let SnapshotName::Id(digits) = &place.snapshot {
             let stored = by_id(all, digits)?;
@@ -79,8 +131,9 @@ impl Selection {
                 key,
             });
         }
+        all.require_all(&format!("find snapshot {}", place.typed))?;
         let mut candidates = Vec::new();
-        for stored in all {
+        for stored in all.iter() {
             // Safety snapshots hold only what a restore was about to change.
             if stored.snapshot.safety || !self.admits(stored)? {
                 continue;

@@ -116,6 +116,15 @@ impl Home {
             .collect()
     }
 
+    /// Runs with `--json` what lists: the lines before the summary, which counts them.
+    pub(crate) fn list(&self, arguments: &[&str], code: i32) -> Vec<Value> {
+        let mut lines = self.json(arguments, code);
+        if lines.last().is_some_and(|line| line["type"] == "summary") {
+            lines.pop();
+        }
+        lines
+    }
+
     /// The last line, which is a summary.
     pub(crate) fn summary(&self, arguments: &[&str], code: i32) -> Value {
         let last = self.json(arguments, code).pop().unwrap();

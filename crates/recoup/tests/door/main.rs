@@ -6,3 +6,4 @@ mod first_use;
 mod contract;
 mod codes;
 mod names;
+mod doubts;
