@@ -173,7 +173,7 @@ impl Tree<'_, '_, '_> {
     fn file(&mut self, path: &[u8], bytes: &[u8]) -> &mut Entry {
         let content = match bytes.len() {
             0 => Content::Empty,
-            ..=96 => Content::Inline(bytes.to_vec()),
+            1..=96 => Content::Inline(bytes.to_vec()),
             _ => Content::Blob(self.blob(bytes)),
         };
         let entry = self.put(path, Kind::File, 0o644);
