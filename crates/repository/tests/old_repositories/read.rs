@@ -52,7 +52,7 @@ fn snapshot(repository: &Repository, stored: &Stored) -> Value {
         "user": snapshot.user,
         "source": text(&snapshot.source),
         "tags": snapshot.tags,
-        "parent": snapshot.parent.as_ref().map(model::SnapshotId::to_hex),
+        "parent": snapshot.parent.map(model::SnapshotId::to_hex),
         "files": snapshot.totals.files,
         "directories": snapshot.totals.directories,
         "bytes": snapshot.totals.bytes,
