@@ -52,7 +52,19 @@ pub fn create(
     for (secret, key) in keys {
         ids.push(add_slot(storage, &keyset, secret, key, entropy)?);
     }
-    storage.put_new(&ObjectName::Config, config_of(&keyset).encode().as_bytes())?;
+    let config = config_of(&keyset).encode();
+    if let Err(error) = storage.put_new(&ObjectName::Config, config.as_bytes()) {
+        // Another making was faster: these keys open nothing. Its config is
+        // looked at, because network storage may refuse what it did itself a moment before.
+        let theirs = storage.read(&ObjectName::Config).ok();
+        let theirs = theirs.and_then(|bytes| Config::decode(&bytes).ok());
+        if error.already_exists() && theirs.is_some_and(|config| config.repository != id) {
+            for key in ids {
+                let _ = storage.remove(&ObjectName::Key(key));
+            }
+        }
+        return Err(error.into());
+    }
     Ok((keyset, ids))
 }
 

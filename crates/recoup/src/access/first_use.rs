@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use codec::{Secret, recovery};
 use format::Role;
 use model::{KeyId, RepositoryId};
-use repository::{NewKey, keys};
+use repository::{NewKey, RepositoryError, keys};
 use serde::Serialize;
-use storage::{LocalStorage, StorageError};
+use storage::{LocalStorage, ObjectName, StorageError};
 use zeroize::Zeroizing;
 
 use crate::access::memory::Memory;
@@ -44,13 +44,28 @@ pub(crate) struct Created {
 
 /// Makes a repository. The key file is durable before the repository exists.
 pub(crate) fn create(settings: &Settings, request: Request) -> Result<Created> {
-    let storage = LocalStorage::create(&request.path).map_err(|error| match error {
-        StorageError::AlreadyExists { .. } => Failure::failed(format!(
+    let path = request.path.clone();
+    create_unless_there(settings, request)?.ok_or_else(|| {
+        Failure::failed(format!(
             "create {}: there is a repository already",
-            request.path.display()
-        )),
-        error => error.into(),
-    })?;
+            path.display()
+        ))
+    })
+}
+
+/// Makes a repository; `None` when there is one already, which another program may have made just now.
+pub(crate) fn create_unless_there(
+    settings: &Settings,
+    request: Request,
+) -> Result<Option<Created>> {
+    let storage = match LocalStorage::create(&request.path) {
+        Err(StorageError::AlreadyExists { .. }) => return Ok(None),
+        // Something is stored already: then somebody has made it in between.
+        Err(StorageError::NotEmpty { .. }) if LocalStorage::open(&request.path).is_ok() => {
+            return Ok(None);
+        }
+        created => created?,
+    };
     let created = now();
     let key = |kind: &str, label: &str| NewKey {
         role: Role::Full,
@@ -76,22 +91,30 @@ pub(crate) fn create(settings: &Settings, request: Request) -> Result<Created> {
     let (keyset, ids) = match (made, &file) {
         (Ok(made), _) => made,
         (Err(error), file) => {
-            if let Some(KeyFile { path, .. }) = file {
+            if let Some(KeyFile {
+                path, is_new: true, ..
+            }) = file
+            {
                 let _ = std::fs::remove_file(path);
             }
-            return Err(error.into());
+            return match error {
+                RepositoryError::Storage(StorageError::AlreadyExists {
+                    name: ObjectName::Config,
+                }) => Ok(None),
+                error => Err(error.into()),
+            };
         }
     };
     let id = keyset.repository();
     remember(settings, id, &ids)?;
     let file = file.map(|file| file.named(id)).transpose()?;
-    Ok(Created {
+    Ok(Some(Created {
         repository: request.path.to_string_lossy().into_owned(),
         id: id.to_hex(),
         keys: ids.into_iter().map(KeyId::to_hex).collect(),
         key_file: file.map(|path| path.to_string_lossy().into_owned()),
         recovery_code: code.map(|code| recovery::format(&code).to_string()),
-    })
+    }))
 }
 
 impl Created {
@@ -120,6 +143,8 @@ struct KeyFile {
     path: PathBuf,
     /// The user's directory of keys, when the file is to be found by the repository's id.
     among: Option<PathBuf>,
+    /// It was not there before: without its repository it is of no use.
+    is_new: bool,
 }
 
 fn new_key_file(
@@ -127,14 +152,21 @@ fn new_key_file(
     wanted: Option<PathBuf>,
 ) -> Result<(KeyFile, Zeroizing<[u8; 32]>)> {
     if let Some(path) = wanted {
-        let secret = if path.exists() {
-            secret::read_key_file(&path)?
-        } else {
+        let is_new = !path.exists();
+        let secret = if is_new {
             let secret = secret::random();
             secret::write_key_file(&path, &secret, "Recoup key")?;
             secret
+        } else {
+            secret::read_key_file(&path)?
         };
-        return Ok((KeyFile { path, among: None }, secret));
+        let among = None;
+        let file = KeyFile {
+            path,
+            among,
+            is_new,
+        };
+        return Ok((file, secret));
     }
     let secret = secret::random();
     let keys = settings.directories.keys();
@@ -143,6 +175,7 @@ fn new_key_file(
     let file = KeyFile {
         path,
         among: Some(keys),
+        is_new: true,
     };
     Ok((file, secret))
 }
@@ -169,6 +202,14 @@ fn remember(settings: &Settings, id: RepositoryId, keys: &[KeyId]) -> Result<()>
     let mut memory = Memory::open(&settings.directories.state, id);
     memory.saw_keys(keys.iter().copied());
     memory.save()
+}
+
+/// Whether somebody may be making a repository here at this moment.
+pub(crate) fn is_recent(path: &Path) -> bool {
+    const RECENT: std::time::Duration = std::time::Duration::from_secs(10);
+    let made = path.join("keys").metadata().or_else(|_| path.metadata());
+    let age = made.and_then(|made| made.modified()).map(|at| at.elapsed());
+    age.is_ok_and(|age| age.is_ok_and(|age| age < RECENT))
 }
 
 fn now() -> model::Timestamp {

@@ -196,14 +196,18 @@ fn repository_id(storage: &dyn Storage) -> Result<Option<RepositoryId>> {
 /// Key files of this user that may fit: the repository's own, and those that an interrupted first use
 /// left without its name.
 fn key_files(keys: &Path, id: Option<RepositoryId>) -> Vec<PathBuf> {
-    let own = id.map(|id| keys.join(format!("{id}.key")));
-    let mut files: Vec<PathBuf> = own.into_iter().filter(|path| path.exists()).collect();
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(keys).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("new-") && name.ends_with(".key") {
             files.push(entry.path());
         }
+    }
+    // Last, because a first use that runs now gives its file this name: one of the two is there.
+    let own = id.map(|id| keys.join(format!("{id}.key")));
+    if let Some(own) = own.filter(|path| path.exists()) {
+        files.insert(0, own);
     }
     files
 }

@@ -1,16 +1,18 @@
 //! `recoup backup`.
 
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use backup::{BackupOptions, Report};
 use clap::Args;
 use model::{Cancel, SnapshotId};
 use serde_json::json;
-use source::files::{ExcludeOptions, Excludes};
+use source::files::{ExcludeOptions, Excludes, ScanOptions, Scanned};
 
 use crate::access::first_use::{self, Request};
-use crate::access::open::{self, Opened};
+use crate::access::open::{self, Location, Opened};
 use crate::access::{caches, secret};
 use crate::commands::exclusions;
 use crate::context::{self, Context};
@@ -78,17 +80,25 @@ struct Sum {
     new_bytes: u64,
     errors: u64,
     excluded: u64,
+    unsettled: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
     let roots = roots(&arguments.paths)?;
+    let location = open::location(&context.settings)?;
+    for root in &roots {
+        refuse_repository(root, &location.path)?;
+    }
     // Mistakes in patterns are told before a repository is made.
     let exclude = exclude_options(arguments, &context.settings)?;
     for root in &roots {
         Excludes::new(root, &exclude)?;
     }
     let cancel = signals::listen()?;
-    let (opened, is_new) = open_or_make(context)?;
+    if arguments.dry_run && is_unmade(&location) {
+        return first_dry_run(arguments, &roots, &exclude, &location, &cancel, context);
+    }
+    let (opened, is_new) = open_or_make(location, context)?;
     for gone in context.gone(&opened)? {
         context
             .terminal
@@ -119,11 +129,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         context.sink.flush()?;
         context.terminal.note(NEXT);
     }
-    Ok(if sum.errors > 0 {
-        Exit::Partial
-    } else {
-        Exit::Ok
-    })
+    Ok(sum.exit())
 }
 
 fn back_up_root(
@@ -179,11 +185,97 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(roots)
 }
 
+/// The repository itself is no source: what was backed up would change while it is read.
+fn refuse_repository(root: &Path, repository: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(place) = std::fs::metadata(repository) else {
+        return Ok(());
+    };
+    // By identity: it is found under another name, too.
+    let is_it = |path: &Path| {
+        std::fs::metadata(path)
+            .is_ok_and(|other| (other.dev(), other.ino()) == (place.dev(), place.ino()))
+    };
+    if !root.ancestors().any(is_it) {
+        return Ok(());
+    }
+    let root = text::path(root.as_os_str().as_bytes());
+    let message = format!(
+        "{root} is the repository, or lies inside it: a repository does not back itself up"
+    );
+    Err(Failure::usage(message)
+        .hint("to have it twice, copy it, or back up the same paths with another --repo"))
+}
+
+/// Nobody named a repository and there is none: first use makes it.
+fn is_unmade(location: &Location) -> bool {
+    location.usual
+        && std::fs::read_dir(&location.path).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// Says what the first backup would find, and makes nothing.
+fn first_dry_run(
+    arguments: &Arguments,
+    roots: &[PathBuf],
+    exclude: &ExcludeOptions,
+    location: &Location,
+    cancel: &Cancel,
+    context: &mut Context,
+) -> Result<Exit> {
+    context.terminal.note(&format!(
+        "There is no repository yet: everything is new. A backup would make one at {}, and a key for it.",
+        location.path.display()
+    ));
+    let mut sum = Sum::default();
+    for root in roots {
+        let one_file_system = context.settings.config.one_file_system.unwrap_or(false);
+        let options = ScanOptions {
+            one_file_system: arguments.one_file_system || one_file_system,
+            exclude: Excludes::new(root, exclude)?,
+            threads: context.settings.threads,
+            ..ScanOptions::default()
+        };
+        let mut problems = Vec::new();
+        let progress = Progress::start(&context.terminal);
+        let scanned = source::files::scan(root, &options, &progress, cancel, &mut |scanned| {
+            if let Scanned::Problem { key, error } = scanned {
+                problems.push((model::key::to_path(&key), error.to_string()));
+            }
+            ControlFlow::Continue(())
+        });
+        drop(progress);
+        let found = scanned?;
+        for (path, message) in &problems {
+            context
+                .terminal
+                .warn(&format!("{}: {message}", text::path(path)));
+            context
+                .sink
+                .json("problem", &ProblemLine::new(path, message))?;
+        }
+        let root = text::path(root.as_os_str().as_bytes());
+        context.sink.report(&format!("Dry run  {root}"))?;
+        context.sink.report(&format!(
+            "  {}, {}; all of it new",
+            text::counted(found.files, "file", "files"),
+            text::size(found.bytes)
+        ))?;
+        sum.sources += 1;
+        sum.files += found.files;
+        sum.directories += found.directories;
+        sum.bytes += found.bytes;
+        sum.new_bytes += found.bytes;
+        sum.errors += found.problems;
+        sum.excluded += found.excluded;
+    }
+    sum.show(true, context)?;
+    Ok(sum.exit())
+}
+
 /// Opens the repository; one that nobody named and that is not there is made.
-fn open_or_make(context: &mut Context) -> Result<(Opened, bool)> {
-    let location = open::location(&context.settings)?;
-    let is_new = location.usual
-        && std::fs::read_dir(&location.path).map_or(true, |mut entries| entries.next().is_none());
+fn open_or_make(location: Location, context: &mut Context) -> Result<(Opened, bool)> {
+    let mut is_new = is_unmade(&location);
+    let usual = location.usual;
     if is_new {
         let (secret, key_file) = match &context.settings.secret {
             Some(SecretSource::KeyFile(path)) => (None, Some(path.clone())),
@@ -197,10 +289,35 @@ fn open_or_make(context: &mut Context) -> Result<(Opened, bool)> {
             recovery_code: true,
             label: context.host(),
         };
-        let created = first_use::create(&context.settings, request)?;
-        created.tell(&mut context.sink, &context.terminal)?;
+        match first_use::create_unless_there(&context.settings, request)? {
+            Some(created) => created.tell(&mut context.sink, &context.terminal)?,
+            None => is_new = false,
+        }
+    }
+    if !is_new && usual {
+        return Ok((open_being_made(context)?, false));
     }
     Ok((context.open()?, is_new))
+}
+
+/// Opens a repository that another backup may be making now: the config is there last, and only then is
+/// the key file named after it.
+fn open_being_made(context: &Context) -> Result<Opened> {
+    const WAIT: Duration = Duration::from_secs(2);
+    const PAUSE: Duration = Duration::from_millis(50);
+    let started = Instant::now();
+    loop {
+        match context.open() {
+            Err(failure)
+                if failure.exit == Exit::NoRepository
+                    && started.elapsed() < WAIT
+                    && first_use::is_recent(&open::location(&context.settings)?.path) =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn options(
@@ -301,6 +418,7 @@ fn tell(
         (changes.unchanged, "unchanged"),
         (changes.deleted, "gone"),
         (report.excluded, "left out"),
+        (changes.unsettled, "never held still"),
     ];
     let counts = counts.iter().filter(|(number, _)| *number > 0);
     let counts = counts.map(|(number, what)| format!("{} {what}", text::count(*number)));
@@ -332,6 +450,15 @@ impl Sum {
         self.new_bytes += report.new_bytes;
         self.errors += report.snapshot.errors;
         self.excluded += report.excluded;
+        self.unsettled += report.changes.unsettled;
+    }
+
+    fn exit(&self) -> Exit {
+        if self.errors > 0 {
+            Exit::Partial
+        } else {
+            Exit::Ok
+        }
     }
 
     fn show(&self, dry_run: bool, context: &mut Context) -> Result<()> {
@@ -345,6 +472,7 @@ impl Sum {
             "new_bytes": self.new_bytes,
             "errors": self.errors,
             "excluded": self.excluded,
+            "unsettled": self.unsettled,
             "dry_run": dry_run,
         });
         context.sink.json("summary", &summary)

@@ -92,3 +92,82 @@ fn the_repository_does_not_back_itself_up() {
     assert_eq!(lines.iter().find(inside), None);
     assert!(lines.iter().all(|line| line["path"] != "tree"));
 }
+
+#[test]
+fn a_first_dry_run_makes_nothing() {
+    let home = Home::new();
+    home.make_tree();
+    let summary = home.summary(&["backup", "--dry-run", "tree"], 0);
+    assert_eq!(
+        (&summary["files"], &summary["dry_run"]),
+        (&6.into(), &true.into())
+    );
+    assert!(summary["snapshot"].is_null());
+    let ran = home.run(&["backup", "-n", "tree"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("There is no repository yet"), "{said}");
+    assert!(said.contains("6 files"), "{said}");
+    assert!(!home.path(".local").exists() && !home.path(".config").exists());
+}
+
+#[test]
+fn several_first_backups_at_once_share_a_repository() {
+    for _ in 0..4 {
+        let home = Home::new();
+        home.write("tree/x", "1");
+        let children: Vec<_> = (0..8)
+            .map(|_| {
+                home.command(&["backup", "tree"])
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let mut codes = 0;
+        for child in children {
+            let ran = crate::home::Ran::new(child.wait_with_output().unwrap());
+            assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+            codes += ran.stderr.matches("RECOUP-").count();
+        }
+        assert_eq!(codes, 1, "one recovery code, of the one repository");
+        assert_eq!(home.list(&["snapshots"], 0).len(), 8);
+        assert_eq!(home.list(&["key", "list"], 0).len(), 2);
+        let keys = crate::home::files_below(&home.path(".config/recoup/keys"));
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        let slots = crate::home::files_below(&home.repository().join("keys"));
+        assert_eq!(slots.len(), 2, "{slots:?}");
+        home.ok(&["check"]);
+    }
+}
+
+/// The loser of the race sees keys and no config yet.
+#[test]
+fn a_backup_waits_for_a_repository_that_is_being_made() {
+    let home = Home::with_backup();
+    let config = home.repository().join("config");
+    let aside = home.path("config");
+    std::fs::rename(&config, &aside).unwrap();
+    let child = home
+        .command(&["backup", "tree"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::fs::rename(&aside, &config).unwrap();
+    let ran = crate::home::Ran::new(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn the_repository_is_no_source() {
+    let home = Home::with_backup();
+    for inner in ["", "/packs", "/config"] {
+        let path = format!("{}{inner}", home.repository().display());
+        let ran = home.run(&["backup", &path]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("is the repository"), "{}", ran.stderr);
+    }
+    home.ok(&["backup", ".local"]);
+}
