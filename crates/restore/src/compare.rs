@@ -1,6 +1,9 @@
 //! Looks at what stands at a path of the target and says what has to be done about it.
 
 use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use model::{Entry, Extent, Kind, Xattrs};
 use source::files::write::Directory;
@@ -9,7 +12,9 @@ use source::files::{Stat, xattrs_of};
 use crate::content::Comparer;
 use crate::context::{Context, SourceResult};
 use crate::error::Result;
+use crate::guard::Guarded;
 use crate::job::{Decision, Job, extents_of};
+use crate::remove::holds_kept;
 
 /// Files up to this size are written anew and put in place of the old one; of larger ones only the
 /// stretches that differ are written.
@@ -23,9 +28,19 @@ pub(crate) fn decide(
     job: &Job,
 ) -> Result<(Decision, Option<Vec<Extent>>)> {
     match look(context, comparer, job) {
-        Ok(decided) => decided,
+        Ok(decided) => decided.map(|(decision, extents)| (guarded(job, decision), extents)),
         Err(source::SourceError::Full { path, .. }) => Err(crate::RestoreError::Full { path }),
         Err(error) => Ok((Decision::Refused(error.to_string()), None)),
+    }
+}
+
+/// Beneath what is left alone only attributes may differ in silence.
+fn guarded(job: &Job, decision: Decision) -> Decision {
+    match decision {
+        Decision::Same | Decision::Attributes if job.guarded => Decision::Same,
+        Decision::Create if job.guarded => Decision::Guarded { absent: true },
+        _ if job.guarded => Decision::Guarded { absent: false },
+        decision => decision,
     }
 }
 
@@ -38,26 +53,59 @@ fn look(
     let Some(stat) = directory.stat(name)? else {
         return Ok(Ok((Decision::Create, None)));
     };
+    let guarded = context
+        .guard
+        .check(context.place.target_key(&job.key), &stat);
+    if guarded == Some(Guarded::Protected) && !job.guarded {
+        let decided = compare(context, comparer, job, &directory, name, &stat)?;
+        return Ok(decided.map(|(decision, extents)| match decision {
+            Decision::Same | Decision::Attributes => (Decision::Same, extents),
+            _ => (Decision::Guarded { absent: false }, None),
+        }));
+    }
+    let decided = compare(context, comparer, job, &directory, name, &stat)?;
+    let keeps = matches!(
+        decided,
+        Ok((Decision::Replace { .. } | Decision::Rewrite(_), _))
+    );
+    if guarded.is_some() && keeps {
+        return Ok(Ok((Decision::Guarded { absent: false }, None)));
+    }
+    Ok(decided)
+}
+
+/// What is to be done where this stands.
+fn compare(
+    context: &Context<'_>,
+    comparer: &mut Comparer,
+    job: &Job,
+    directory: &Arc<Directory>,
+    name: &[u8],
+    stat: &Stat,
+) -> SourceResult<Result<(Decision, Option<Vec<Extent>>)>> {
     let entry = &job.entry;
     let replace = |other_kind| Ok(Ok((Decision::Replace { other_kind }, None)));
     let decision = match (stat.kind, entry.kind) {
-        (Kind::Directory, _) if context.options.delete => Decision::RemoveTree,
+        (Kind::Directory, _) if context.options.delete => {
+            let (parent, name) = context.place.split(&job.key);
+            match holds_kept(context, parent, name)? {
+                None => Decision::RemoveTree,
+                Some(why) => Decision::Refused(format!("a directory stands in its place: {why}")),
+            }
+        }
         (Kind::Directory, _) => Decision::Refused(
             "a directory stands in its place, and nothing is to be deleted".to_owned(),
         ),
         (have, want) if have != want => return replace(true),
-        (Kind::File, _) => return look_at_file(context, comparer, &directory, name, job, &stat),
-        (Kind::Symlink, _) if read_link(&directory, name)? != entry.target => {
+        (Kind::File, _) => return look_at_file(context, comparer, directory, name, job, stat),
+        (Kind::Symlink, _) if read_link(directory, name)? != entry.target => {
             return replace(false);
         }
         (Kind::CharDevice | Kind::BlockDevice, _) if stat.device != entry.device => {
             return replace(false);
         }
-        // These can't be opened to read their extended attributes, which hardly any has: where the
-        // snapshot has none, none are looked for.
         (kind, _)
-            if stat.nlink == 1
-                && entry.xattrs == Xattrs::default()
+            if has_xattrs(context, directory, name, entry)
                 && (kind == Kind::Symlink || stat.mode == entry.mode)
                 && (stat.uid, stat.gid, stat.mtime) == (entry.uid, entry.gid, entry.mtime) =>
         {
@@ -149,6 +197,27 @@ fn same_attributes(context: &Context<'_>, entry: &Entry, stat: &Stat, file: &Fil
             (Ok(have), Ok(want)) => have == want,
             _ => false,
         }
+}
+
+/// Whether what can't be opened has the extended attributes of the entry. Hardly any has some: where
+/// the snapshot has none, none are looked for.
+fn has_xattrs(context: &Context<'_>, directory: &Directory, name: &[u8], entry: &Entry) -> bool {
+    if entry.xattrs == Xattrs::default() {
+        return true;
+    }
+    let Ok(wanted) = context.repository.xattrs(entry) else {
+        return false;
+    };
+    // The system has no call that takes an open directory and a name.
+    let fd = directory.as_fd().as_raw_fd();
+    let mut path = std::path::PathBuf::from(format!("/proc/self/fd/{fd}"));
+    path.push(std::ffi::OsStr::from_bytes(name));
+    wanted.iter().all(|xattr| {
+        // One byte more: a longer value is another one.
+        let mut value = vec![0; xattr.value.len() + 1];
+        rustix::fs::lgetxattr(&path, xattr.name.as_slice(), value.as_mut_slice())
+            .is_ok_and(|len| value[..len] == *xattr.value)
+    })
 }
 
 fn read_link(directory: &Directory, name: &[u8]) -> SourceResult<Vec<u8>> {

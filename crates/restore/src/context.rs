@@ -11,6 +11,7 @@ use source::SourceError;
 use source::files::attributes::{Attributes, Rights};
 use source::files::write::{Directory, TreeWriter};
 
+use crate::guard::Guard;
 use crate::ledger::{Ledger, Tally};
 use crate::options::{Limits, RestoreOptions};
 
@@ -23,6 +24,7 @@ pub(crate) struct Context<'a> {
     pub(crate) rights: Rights,
     pub(crate) limits: Limits,
     pub(crate) place: Place,
+    pub(crate) guard: Guard,
     /// `None` while planning for a target that does not exist.
     pub(crate) tree: Option<TreeWriter>,
     /// Nothing is to be changed.

@@ -34,6 +34,15 @@ pub enum RestoreError {
         /// Why not.
         why: &'static str,
     },
+    /// What the snapshot lacks can't be told from what could not be read when it was made.
+    #[error(
+        "remove what the snapshot does not hold: it is partial, {unread} paths could not be read \
+         when it was made"
+    )]
+    Partial {
+        /// How many.
+        unread: u64,
+    },
     /// There is not enough room; found before anything was written.
     #[error(
         "restore to {}: {needed} bytes are needed and {available} are free", .path.display()

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Source(SourceError),
     /// The repository has not got it, or it did not arrive as it was written.
     Missing(String),
+    /// What the repository should have is damaged or gone.
+    Damaged(String),
     /// Nothing can be restored any more.
     Fatal(repository::RepositoryError),
 }
@@ -30,7 +32,7 @@ impl From<SourceError> for Failure {
 impl From<repository::RepositoryError> for Failure {
     fn from(error: repository::RepositoryError) -> Self {
         if error.is_damage() {
-            Self::Missing(error.to_string())
+            Self::Damaged(error.to_string())
         } else {
             Self::Fatal(error)
         }
@@ -42,6 +44,10 @@ pub(crate) fn note_failure(context: &Context<'_>, key: &[u8], failure: Failure) 
     match failure {
         Failure::Source(error) => context.ledger.refused(key, error, true),
         Failure::Missing(message) => context.ledger.problem(key, message, true),
+        Failure::Damaged(message) => {
+            context.ledger.damaged();
+            context.ledger.problem(key, message, true);
+        }
         Failure::Fatal(error) => context.ledger.fail(error),
     }
 }
@@ -99,6 +105,7 @@ fn set_attributes(
         Ok(xattrs) => xattrs,
         Err(error) if error.is_damage() => {
             // The bytes are there: a file without its attributes is better than none.
+            context.ledger.damaged();
             context.ledger.problem(&job.key, error.to_string(), false);
             Vec::new()
         }
@@ -156,6 +163,7 @@ fn close_directory(context: &Context<'_>, key: &[u8], entry: &Entry) -> Result<(
     let (parent, name) = context.place.split(key);
     let xattrs = match context.repository.xattrs(entry) {
         Err(error) if error.is_damage() => {
+            context.ledger.damaged();
             context.ledger.problem(key, error.to_string(), false);
             Vec::new()
         }

@@ -1,7 +1,7 @@
 //! Parts of a map that can't be read, and how the rest is restored all the same.
 
-use model::{Entry, Kind, PathKey, Snapshot};
-use repository::MapReader;
+use model::{Entry, Kind, PathKey, Snapshot, Timestamp};
+use repository::{MapReader, Repository};
 
 use crate::error::{RestoreError, Result};
 
@@ -9,7 +9,14 @@ use crate::error::{RestoreError, Result};
 pub(crate) fn kind_of(reader: &MapReader<'_>, snapshot: &Snapshot, from: &PathKey) -> Result<Kind> {
     let error = match reader.entry(snapshot.root, from) {
         Ok(Some(entry)) => return Ok(entry.kind),
-        Ok(None) => return Err(not_found(from)),
+        // Maps of a part of a source lack the directories around it.
+        Ok(None) => {
+            let mut entries = reader.entries(snapshot.root, from);
+            return match entries.next_readable(&mut |_, _| {})? {
+                Some(_) => Ok(Kind::Directory),
+                None => Err(not_found(from)),
+            };
+        }
         Err(error) if error.is_damage() => error,
         Err(error) => return Err(error.into()),
     };
@@ -18,6 +25,12 @@ pub(crate) fn kind_of(reader: &MapReader<'_>, snapshot: &Snapshot, from: &PathKe
         Some((key, _)) if key != *from => Ok(Kind::Directory),
         _ => Err(error.into()),
     }
+}
+
+/// What a snapshot has at `from`: a directory too where it only has what lies beneath, as safety
+/// snapshots of a part do.
+pub fn kind_at(repository: &Repository, snapshot: &Snapshot, from: &PathKey) -> Result<Kind> {
+    kind_of(&MapReader::new(repository), snapshot, from)
 }
 
 /// The error for a path that the snapshot does not have.
@@ -33,6 +46,19 @@ pub(crate) fn not_found(key: &PathKey) -> RestoreError {
 pub(crate) fn lost_directory() -> Entry {
     Entry {
         mode: 0o700,
+        ..Entry::new(Kind::Directory)
+    }
+}
+
+/// A directory around the part of a source that a snapshot holds: made as a program makes one.
+pub(crate) fn around_part() -> Entry {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    Entry {
+        mode: 0o755,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+        mtime: Timestamp::new(now.as_secs() as i64, now.subsec_nanos()),
         ..Entry::new(Kind::Directory)
     }
 }

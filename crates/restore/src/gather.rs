@@ -9,11 +9,13 @@ use model::key::parent;
 use model::{Entry, Kind, LinkId, PathKey};
 use repository::Entries;
 use source::SourceError;
+use source::files::Reason;
 use source::files::write::{Directory, Removal};
 
 use crate::context::{Context, SourceResult};
 use crate::error::Result;
-use crate::gap::{lost_directory, not_found};
+use crate::gap::{around_part, lost_directory, not_found};
+use crate::guard::{Guarded, WHY};
 use crate::job::{Job, Window};
 use crate::remove::{make_enterable, remove};
 
@@ -42,6 +44,8 @@ pub(crate) struct Gatherer<'c, 'a, 'm> {
     started: bool,
     /// Part of the map could not be read: directories may be missing in it whose contents are not.
     gap: bool,
+    /// The map holds only a part of `from`: the directories around that are not in it.
+    part: bool,
     /// Key of the innermost open directory; those around it are its beginnings.
     path: Vec<u8>,
     open: Vec<Open>,
@@ -51,6 +55,8 @@ pub(crate) struct Gatherer<'c, 'a, 'm> {
 struct Open {
     key_len: usize,
     entry: Entry,
+    /// Nothing is known of it: one that stands there stays as it is.
+    lost: bool,
     state: State,
 }
 
@@ -59,8 +65,18 @@ enum State {
     /// Nothing can stand in it.
     Fresh,
     Existing,
+    /// It stood there, with nothing in it.
+    Empty,
+    /// Left alone with everything in it, which is only compared.
+    Guarded,
     /// Can't be made or entered; what lies beneath is passed over.
     Blocked,
+}
+
+impl State {
+    fn is_bare(self) -> bool {
+        matches!(self, Self::Fresh | Self::Empty)
+    }
 }
 
 impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
@@ -76,6 +92,7 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             pending: None,
             started: false,
             gap: false,
+            part: matches!(reader.entry(root, &context.place.from), Ok(None)),
             path: Vec::new(),
             open: Vec::new(),
         }
@@ -137,6 +154,7 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         let next = entries.next_readable(&mut |gap, error| {
             *seen = true;
             let message = format!("{} entries up to here are lost: {error}", gap.entries);
+            context.ledger.damaged();
             context.ledger.problem(&gap.last, message, true);
         });
         Ok(next?)
@@ -154,7 +172,8 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             self.started = true;
             let from = self.context.place.from.as_bytes().to_vec();
             if key != from {
-                self.begin(from, lost_directory(), window, groups, note)?;
+                let entry = self.lost_directory();
+                self.begin(from, entry, true, window, groups, note)?;
             }
         }
         while let Some(top) = self.open.last() {
@@ -168,9 +187,10 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             let directory = key[..beneath + end].to_vec();
             let state = match top.state {
                 State::Blocked => State::Blocked,
-                outer => self.enter(&directory, outer, note)?,
+                outer => self.enter(&directory, outer, true, note)?,
             };
-            self.push(directory, lost_directory(), state);
+            let entry = self.lost_directory();
+            self.push(directory, entry, true, state);
         }
         Ok(())
     }
@@ -191,7 +211,12 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             let key = self.path[..top.key_len].to_vec();
             let outer = self.open.last().map_or(0, |outer| outer.key_len);
             self.path.truncate(outer);
-            if top.state != State::Blocked {
+            let stays = match top.state {
+                State::Blocked | State::Guarded => true,
+                State::Existing | State::Empty => top.lost,
+                State::Fresh => false,
+            };
+            if !stays {
                 return Some((key, top.entry));
             }
         }
@@ -205,12 +230,12 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         groups: &mut Groups,
         note: &mut dyn FnMut(&[u8], Note),
     ) -> Result<()> {
-        if self.gap {
+        if self.gap || self.part {
             self.open_lost(&key, window, groups, note)?;
         }
         if !self.started {
             self.started = true;
-            return self.begin(key, entry, window, groups, note);
+            return self.begin(key, entry, false, window, groups, note);
         }
         let state = match self.open.last() {
             Some(top) if parent(&key).map(<[u8]>::len) == Some(top.key_len) => top.state,
@@ -223,11 +248,13 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         if entry.kind == Kind::Directory {
             let state = match state {
                 State::Blocked => State::Blocked,
-                _ => self.enter(&key, state, note)?,
+                _ => self.enter(&key, state, false, note)?,
             };
-            self.push(key, entry, state);
+            self.push(key, entry, false, state);
         } else if state != State::Blocked {
-            add(key, entry, state == State::Fresh, window, groups);
+            let guarded = state == State::Guarded;
+            let job = Job::new(key, entry, state.is_bare(), guarded);
+            add(job, window, groups);
         }
         Ok(())
     }
@@ -237,6 +264,7 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         &mut self,
         key: Vec<u8>,
         entry: Entry,
+        lost: bool,
         window: &mut Window,
         groups: &mut Groups,
         note: &mut dyn FnMut(&[u8], Note),
@@ -245,24 +273,35 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
             return Err(not_found(&self.context.place.from));
         }
         if entry.kind != Kind::Directory {
-            add(key, entry, self.context.tree.is_none(), window, groups);
+            let job = Job::new(key, entry, self.context.tree.is_none(), false);
+            add(job, window, groups);
             return Ok(());
         }
         let state = if self.context.tree.is_none() {
             note(&key, Note::Made);
             State::Fresh
         } else {
-            let listed = self.look_into(&key, note);
+            let listed = self.look_into(&key, lost, note);
             self.unless_refused(&key, listed)?
         };
-        self.push(key, entry, state);
+        self.push(key, entry, lost, state);
         Ok(())
     }
 
-    fn push(&mut self, key: Vec<u8>, entry: Entry, state: State) {
+    /// What a directory becomes of which the map says nothing.
+    fn lost_directory(&self) -> Entry {
+        if self.part {
+            around_part()
+        } else {
+            lost_directory()
+        }
+    }
+
+    fn push(&mut self, key: Vec<u8>, entry: Entry, lost: bool, state: State) {
         self.open.push(Open {
             key_len: key.len(),
             entry,
+            lost,
             state,
         });
         self.path = key;
@@ -273,9 +312,10 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         &mut self,
         key: &[u8],
         outer: State,
+        lost: bool,
         note: &mut dyn FnMut(&[u8], Note),
     ) -> Result<State> {
-        let entered = self.try_enter(key, outer, note);
+        let entered = self.try_enter(key, outer, lost, note);
         self.unless_refused(key, entered)
     }
 
@@ -295,23 +335,42 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         &mut self,
         key: &[u8],
         outer: State,
+        lost: bool,
         note: &mut dyn FnMut(&[u8], Note),
     ) -> SourceResult<State> {
         let context = self.context;
-        if context.dry && outer == State::Fresh {
+        if context.dry && outer.is_bare() {
             note(key, Note::Made);
             return Ok(State::Fresh);
         }
         let (directory, name) = context.parent(key)?;
-        if outer == State::Fresh && make(&directory, name)? {
+        if outer.is_bare() && make(&directory, name)? {
             return Ok(State::Fresh);
         }
-        match directory.stat(name)? {
+        let stat = directory.stat(name)?;
+        let target_key = context.place.target_key(key);
+        let guarded = match &stat {
+            _ if outer == State::Guarded => Some(Guarded::Protected),
+            Some(stat) => context.guard.check(target_key, stat),
+            None => None,
+        };
+        let is_directory = matches!(&stat, Some(stat) if stat.kind == Kind::Directory);
+        match guarded {
+            Some(_) if !is_directory => {
+                return Err(directory.error("write", name, std::io::Error::other(WHY)));
+            }
+            Some(Guarded::Protected) => {
+                note(key, Note::Kept);
+                return Ok(State::Guarded);
+            }
+            _ => {}
+        }
+        match stat {
             Some(stat) if stat.kind == Kind::Directory => {
                 if !context.dry && !context.options.root_user {
                     make_enterable(&directory, name);
                 }
-                self.look_into(key, note)
+                self.look_into(key, lost, note)
             }
             Some(_) => {
                 note(key, Note::MadeInPlaceOfOther);
@@ -332,18 +391,26 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
     }
 
     /// Looks into a directory that was there, and removes what the snapshot lacks where that is asked.
-    fn look_into(&self, key: &[u8], note: &mut dyn FnMut(&[u8], Note)) -> SourceResult<State> {
+    fn look_into(
+        &self,
+        key: &[u8],
+        lost: bool,
+        note: &mut dyn FnMut(&[u8], Note),
+    ) -> SourceResult<State> {
         let context = self.context;
         note(key, Note::Kept);
-        if !context.options.delete && !key_is_base(context, key) {
+        // What is mounted is not what the snapshot looked at, and neither is what it has no word of.
+        let target = context.place.target_key(key);
+        let delete =
+            context.options.delete && !lost && !context.guard.mounted(&*context.directory(target)?);
+        if !delete && !key_is_base(context, key) {
             return Ok(State::Existing);
         }
-        let target = context.place.target_key(key);
         let names = context.directory(target)?.names()?;
         if names.is_empty() {
-            return Ok(State::Fresh);
+            return Ok(State::Empty);
         }
-        if context.options.delete {
+        if delete {
             for name in &names {
                 self.remove_extra(key, target, name, note)?;
             }
@@ -367,7 +434,15 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
         if !matches!(self.map.get(extra.as_bytes()), Ok(None)) {
             return Ok(());
         }
+        if self.is_excluded(extra.as_bytes(), target, name)? {
+            note(extra.as_bytes(), Note::Kept);
+            return Ok(());
+        }
         match remove(context, target, name) {
+            Ok(removed) if removed.names == 0 => {
+                note(extra.as_bytes(), Note::Kept);
+                Ok(())
+            }
             Ok(removed) => {
                 context.ledger.tell(&mut crate::ledger::Tally {
                     deleted: removed.names,
@@ -393,6 +468,21 @@ impl<'c, 'a, 'm> Gatherer<'c, 'a, 'm> {
     }
 }
 
+impl Gatherer<'_, '_, '_> {
+    /// Whether a backup would have left the name out.
+    fn is_excluded(&self, extra: &[u8], target: &[u8], name: &[u8]) -> SourceResult<bool> {
+        let keep = &self.context.options.keep;
+        let directory = self.context.directory(target)?;
+        let Some(stat) = directory.stat(name)? else {
+            return Ok(false);
+        };
+        // Markers are asked for in the one directory: patterns are anchored at the root of the source.
+        let marked = || keep.explain(&directory.path(b""), name);
+        Ok(keep.entry(extra, &stat).is_some()
+            || matches!(marked(), Some(Reason::Cache | Reason::Present(_))))
+    }
+}
+
 fn key_is_base(context: &Context<'_>, key: &[u8]) -> bool {
     key == context.place.from.as_bytes()
 }
@@ -411,18 +501,17 @@ fn make(directory: &Directory, name: &[u8]) -> SourceResult<bool> {
 }
 
 /// Adds an entry other than a directory.
-fn add(key: Vec<u8>, entry: Entry, fresh: bool, window: &mut Window, groups: &mut Groups) {
-    let leads = match entry.link {
+fn add(job: Job, window: &mut Window, groups: &mut Groups) {
+    let leads = match job.entry.link {
         None => true,
         Some(link) => match groups.entry(link) {
             std::collections::hash_map::Entry::Occupied(_) => false,
             std::collections::hash_map::Entry::Vacant(group) => {
-                group.insert(key.clone().into());
+                group.insert(job.key.clone().into());
                 true
             }
         },
     };
-    let job = Job::new(key, entry, fresh);
     if leads {
         window.jobs.push(job);
     } else {

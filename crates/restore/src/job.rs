@@ -26,6 +26,11 @@ pub(crate) enum Decision {
     Attributes,
     /// The same.
     Same,
+    /// It is left as it is, since Recoup itself needs what stands there.
+    Guarded {
+        /// Nothing stands there.
+        absent: bool,
+    },
     /// Something that must not be touched, or that can't be made.
     Refused(String),
     /// What belongs there can't be read from the repository.
@@ -41,6 +46,8 @@ pub(crate) struct Job {
     pub(crate) entry: Entry,
     /// Its directory was made by us or was empty: nothing can stand at the path.
     pub(crate) fresh: bool,
+    /// It lies beneath what must be left alone.
+    pub(crate) guarded: bool,
     pub(crate) decision: Decision,
     /// Pieces still to be written.
     pub(crate) remaining: AtomicU32,
@@ -52,11 +59,12 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(key: Vec<u8>, entry: Entry, fresh: bool) -> Self {
+    pub(crate) fn new(key: Vec<u8>, entry: Entry, fresh: bool, guarded: bool) -> Self {
         Self {
             key,
             entry,
             fresh,
+            guarded,
             decision: Decision::Create,
             remaining: AtomicU32::new(0),
             pieces: 0,

@@ -95,6 +95,11 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Counts a problem as damage of the repository.
+    pub(crate) fn damaged(&self) {
+        self.lock().report.damaged_total += 1;
+    }
+
     /// Notes what the system said about a path: a full disk ends the work, the rest is a problem.
     pub(crate) fn refused(&self, key: &[u8], error: SourceError, content_missing: bool) {
         match error {

@@ -13,7 +13,7 @@ use crate::finish::count;
 use crate::gather::Groups;
 use crate::job::{Decision, Job};
 use crate::ledger::Tally;
-use crate::remove::remove;
+use crate::remove::{holds_kept, remove};
 
 /// Forgets the groups whose first name could not be restored: the next one gets the content.
 pub(crate) fn note_leaders(jobs: &[Job], groups: &mut Groups) {
@@ -78,10 +78,14 @@ pub(crate) fn link(
 fn link_one(context: &Context<'_>, job: &mut Job, leader: &[u8]) -> SourceResult<()> {
     let (directory, name) = context.parent(&job.key)?;
     let (from, from_name) = context.parent(leader)?;
+    if job.guarded {
+        // Not linked: it is compared by itself.
+        return Err(left_alone(&directory, name));
+    }
     job.decision = if job.fresh {
         Decision::Create
     } else {
-        look(context, &directory, name, &from, from_name)?
+        look(context, &job.key, &directory, name, &from, from_name)?
     };
     match job.decision {
         Decision::Same => Ok(()),
@@ -103,9 +107,14 @@ fn link_one(context: &Context<'_>, job: &mut Job, leader: &[u8]) -> SourceResult
     }
 }
 
+fn left_alone(directory: &Directory, name: &[u8]) -> SourceError {
+    directory.error("replace", name, std::io::Error::other(crate::guard::WHY))
+}
+
 /// What is to be done so that a name stands for the same file as another.
 pub(crate) fn look(
     context: &Context<'_>,
+    key: &[u8],
     directory: &Arc<Directory>,
     name: &[u8],
     from: &Arc<Directory>,
@@ -115,6 +124,19 @@ pub(crate) fn look(
         return Ok(Decision::Create);
     };
     let same = |leader: &Stat| (leader.dev, leader.ino) == (stat.dev, stat.ino);
+    let (parent, own) = context.place.split(key);
+    let guarded = context
+        .guard
+        .check(context.place.target_key(key), &stat)
+        .is_some();
+    let kept = match stat.kind {
+        Kind::Directory if context.options.delete => holds_kept(context, parent, own)?.is_some(),
+        _ => guarded,
+    };
+    let leader = from.stat(from_name)?;
+    if kept && !leader.as_ref().is_some_and(same) {
+        return Err(left_alone(directory, name));
+    }
     Ok(match stat.kind {
         Kind::Directory if context.options.delete => Decision::RemoveTree,
         Kind::Directory => {
@@ -123,7 +145,7 @@ pub(crate) fn look(
                 expected: "a file",
             });
         }
-        _ if from.stat(from_name)?.as_ref().is_some_and(same) => Decision::Same,
+        _ if leader.as_ref().is_some_and(same) => Decision::Same,
         kind => Decision::Replace {
             other_kind: kind == Kind::Symlink,
         },

@@ -3,6 +3,8 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use source::files::Excludes;
+
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -20,6 +22,11 @@ pub struct RestoreOptions {
     pub threads: usize,
     /// Whether the process has the rights of root.
     pub root_user: bool,
+    /// Absolute paths that are left alone, with everything beneath them and whatever leads to them:
+    /// the repository, keys.
+    pub protected: Vec<PathBuf>,
+    /// Names that are kept although the snapshot's directories lack them.
+    pub keep: Excludes,
 }
 
 impl RestoreOptions {
@@ -32,6 +39,8 @@ impl RestoreOptions {
             untrusted: false,
             threads: 0,
             root_user: false,
+            protected: Vec::new(),
+            keep: Excludes::none(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::context::{Context, Place};
 use crate::error::{RestoreError, Result};
 use crate::gap::kind_of;
 use crate::gather::{Gatherer, Groups, Note};
+use crate::guard::{Guard, WHY, check_target};
 use crate::job::{Decision, Job, Piece, Window};
 use crate::ledger::Ledger;
 use crate::links::look;
@@ -125,12 +126,13 @@ impl Plan {
         .any(|amount| amount.paths > 0)
     }
 
-    /// Refuses what does not fit.
+    /// Refuses what can't fit: of what is replaced nobody knows how much room it leaves.
     pub fn check_room(&self, target: &Path) -> Result<()> {
+        let needed = self.create.bytes.saturating_sub(self.delete.bytes);
         match self.available_bytes {
-            Some(available) if self.write_bytes() > available => Err(RestoreError::NoRoom {
+            Some(available) if needed > available => Err(RestoreError::NoRoom {
                 path: target.to_path_buf(),
-                needed: self.write_bytes(),
+                needed,
                 available,
             }),
             _ => Ok(()),
@@ -163,9 +165,12 @@ pub fn plan(
     monitor: &dyn Monitor,
     cancel: &Cancel,
 ) -> Result<Plan> {
-    if from.is_root() && is_nothing(&options.target) {
+    // The sum of all sizes is too much where there are holes and hard links: it serves where it fits.
+    let totals = &snapshot.totals;
+    let fits = || available(&options.target).is_none_or(|available| totals.bytes <= available);
+    if from.is_root() && is_nothing(&options.target) && fits() {
         repository.require_read()?;
-        let totals = &snapshot.totals;
+        check(snapshot, options)?;
         return Ok(Plan {
             create: Amount {
                 paths: totals.files + totals.directories,
@@ -198,6 +203,7 @@ pub fn plan_each(
     each: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Plan> {
     repository.require_read()?;
+    check(snapshot, options)?;
     let reader = MapReader::new(repository);
     let kind = kind_of(&reader, snapshot, from)?;
     let place = crate::context::place(from, kind, options)?;
@@ -208,6 +214,7 @@ pub fn plan_each(
         rights: Rights::for_user(options.root_user, options.untrusted),
         limits: Limits::default(),
         tree: tree(&place, options)?,
+        guard: Guard::new(&options.protected, place.root(options)),
         place,
         dry: true,
         open_files: AtomicUsize::new(0),
@@ -257,6 +264,17 @@ fn tell(
     each(&step);
 }
 
+/// Refuses what must not be done at all.
+pub(crate) fn check(snapshot: &Snapshot, options: &RestoreOptions) -> Result<()> {
+    check_target(&options.protected, &options.target)?;
+    if options.delete && snapshot.errors > 0 {
+        return Err(RestoreError::Partial {
+            unread: snapshot.errors,
+        });
+    }
+    Ok(())
+}
+
 /// The tree that would be written, if it is there.
 fn tree(place: &Place, options: &RestoreOptions) -> Result<Option<TreeWriter>> {
     let root = place.root(options);
@@ -293,6 +311,10 @@ fn plan_window(
             Decision::Attributes => Action::Attributes,
             Decision::Same => Action::Same,
             Decision::LeftOut(_) => Action::Skip,
+            Decision::Guarded { absent } => {
+                context.ledger.problem(&job.key, WHY.to_owned(), *absent);
+                Action::Skip
+            }
             Decision::Refused(message) | Decision::Damaged(message) => {
                 context.ledger.problem(&job.key, message.clone(), true);
                 Action::Skip
@@ -311,14 +333,16 @@ fn plan_window(
 
 /// What would be done with a further name of a file.
 fn follower(context: &Context<'_>, job: &Job, groups: &Groups) -> Action {
-    if job.fresh {
+    if job.fresh && !job.guarded {
         return Action::Create;
     }
     let leader = job.entry.link.and_then(|link| groups.get(&link));
     let decide = || {
         let (directory, name) = context.parent(&job.key)?;
         match leader.map(|leader| context.parent(leader)) {
-            Some(Ok((from, from_name))) => look(context, &directory, name, &from, from_name),
+            Some(Ok((from, from_name))) => {
+                look(context, &job.key, &directory, name, &from, from_name)
+            }
             // The directory of the first name is yet to be made.
             _ => Ok(match directory.stat(name)? {
                 None => Decision::Create,

@@ -65,7 +65,7 @@ impl Preparer {
             return Ok(());
         }
         let mut extents = None;
-        if !job.fresh {
+        if !job.fresh || job.guarded {
             (job.decision, extents) = decide(context, &mut self.comparer, job)?;
         }
         let wants = matches!(

@@ -32,6 +32,8 @@ pub struct Report {
     pub problems_total: u64,
     /// How many of them mean that content is missing.
     pub missing_total: u64,
+    /// How many problems are damage of the repository.
+    pub damaged_total: u64,
     /// Path, and what could not be set there: the first [`Report::LISTED_MAX`].
     pub not_set: Vec<(Vec<u8>, String)>,
     /// How many attributes could not be set.

@@ -12,10 +12,11 @@ use crate::error::Result;
 use crate::finish::close_directories;
 use crate::gap::kind_of;
 use crate::gather::{Gatherer, Groups};
+use crate::guard::Guard;
 use crate::ledger::Ledger;
 use crate::links::{link, note_leaders};
 use crate::options::{Limits, RestoreOptions};
-use crate::plan::check_room;
+use crate::plan::{check, check_room};
 use crate::prepare::prepare;
 use crate::report::Report;
 use crate::write::write;
@@ -51,6 +52,7 @@ pub(crate) fn run_within(
     limits: Limits,
 ) -> Result<Report> {
     repository.require_read()?;
+    check(snapshot, options)?;
     let reader = MapReader::new(repository);
     let kind = kind_of(&reader, snapshot, from)?;
     check_room(repository, snapshot, from, options, cancel)?;
@@ -62,6 +64,7 @@ pub(crate) fn run_within(
         options,
         rights: Rights::for_user(options.root_user, options.untrusted),
         limits,
+        guard: Guard::new(&options.protected, place.root(options)),
         place,
         tree: Some(tree),
         dry: false,

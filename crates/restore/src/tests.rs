@@ -4,4 +4,5 @@ mod fixture;
 mod damage;
 mod existing;
 mod fresh;
+mod guarded;
 mod hostile;

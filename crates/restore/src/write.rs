@@ -15,10 +15,11 @@ use source::files::write::{punch_hole, set_len, write_at};
 use crate::content::Comparer;
 use crate::context::Context;
 use crate::finish::{Failure, count, finish, note_failure, only_attributes};
+use crate::guard::WHY;
 use crate::job::{Decision, Job, Piece, extents_of};
 use crate::ledger::Tally;
 use crate::output::{Output, Progress};
-use crate::remove::remove;
+use crate::remove::{holds_kept, remove};
 
 /// Paths without pieces that a worker takes at once.
 const BATCH: usize = 64;
@@ -103,11 +104,15 @@ impl Worker {
             }
             let job = &jobs[pieces[0].job as usize];
             let whole = pieces.len() == job.pieces as usize;
-            let done = match (&damage, whole) {
-                (Some(damage), _) => Err(Failure::Missing(damage.clone())),
+            let mut done = match (&damage, whole) {
+                (Some(damage), _) => Err(Failure::Damaged(damage.clone())),
                 (None, true) => self.whole(context, job, pieces, tally),
                 (None, false) => self.part(context, job, pieces, tally),
             };
+            // Before the pieces are counted: whoever counts the last one would finish the file.
+            if !whole && done.is_err() {
+                done = give_up(context, job, done);
+            }
             let ended = whole || {
                 let count = pieces.len() as u32;
                 job.remaining.fetch_sub(count, Ordering::AcqRel) == count
@@ -126,19 +131,15 @@ impl Worker {
         ended: bool,
         tally: &mut Tally,
     ) {
-        if !whole && (ended || done.is_err()) {
+        if !whole && ended {
             let progress = std::mem::replace(&mut *progress(job), Progress::Ended);
-            match (progress, &done) {
-                // Somebody else wrote it alone, or has said why it failed.
-                (Progress::Ended, _) => done = Ok(()),
-                (Progress::Open(output), result) => {
-                    context.open_files.fetch_sub(1, Ordering::Relaxed);
-                    // Every other worker gave its share back before it counted its pieces.
-                    if let (Ok(()), Some(output)) = (result, Arc::into_inner(output)) {
-                        done = finish(context, job, output, &mut self.comparer, tally);
-                    }
+            // Otherwise somebody wrote it alone, or has said why it failed.
+            if let Progress::Open(output) = progress {
+                context.open_files.fetch_sub(1, Ordering::Relaxed);
+                // Every other worker gave its share back before it counted its pieces.
+                if let Some(output) = Arc::into_inner(output) {
+                    done = finish(context, job, output, &mut self.comparer, tally);
                 }
-                (Progress::Waiting, _) => {}
             }
         }
         if ended {
@@ -260,9 +261,12 @@ impl Worker {
                 context.ledger.left_out(&job.key, what);
                 Ok(())
             }
-            Decision::Refused(message) | Decision::Damaged(message) => {
-                Err(Failure::Missing(message.clone()))
+            Decision::Guarded { absent } => {
+                context.ledger.problem(&job.key, WHY.to_owned(), *absent);
+                Ok(())
             }
+            Decision::Damaged(message) => Err(Failure::Damaged(message.clone())),
+            Decision::Refused(message) => Err(Failure::Missing(message.clone())),
             Decision::Create
             | Decision::RemoveTree
             | Decision::Replace { .. }
@@ -289,6 +293,18 @@ impl Worker {
     }
 }
 
+/// Ends a file of which a piece could not be written. The failure is told by the first to meet one.
+fn give_up(context: &Context<'_>, job: &Job, done: Result<(), Failure>) -> Result<(), Failure> {
+    match std::mem::replace(&mut *progress(job), Progress::Ended) {
+        Progress::Ended => return Ok(()),
+        Progress::Open(_) => {
+            context.open_files.fetch_sub(1, Ordering::Relaxed);
+        }
+        Progress::Waiting => {}
+    }
+    done
+}
+
 /// The state of a job, which a panic elsewhere has not broken.
 fn progress(job: &Job) -> MutexGuard<'_, Progress> {
     job.progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -307,6 +323,10 @@ fn open(context: &Context<'_>, job: &Job) -> Result<Output, Failure> {
     let hidden = matches!(job.decision, Decision::Replace { .. });
     if job.decision == Decision::RemoveTree {
         let (parent, name) = context.place.split(&job.key);
+        // It may have come to hold something since it was looked at.
+        if let Some(why) = holds_kept(context, parent, name)? {
+            return Err(Failure::Missing(why.to_owned()));
+        }
         tally_removed(context, remove(context, parent, name)?.names);
     }
     Ok(match (entry.kind, &job.decision, hidden) {
