@@ -14,8 +14,12 @@ use crate::signals;
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let matches = commands::definition().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = commands::definition().try_get_matches();
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let no_color =
         cli.global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let terminal = Arc::new(Terminal::new(no_color, cli.global.quiet));
@@ -24,6 +28,23 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => tell(&cli, &terminal, failure),
     };
     ExitCode::from(exit as u8)
+}
+
+/// What could not be parsed, or asked for help.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
+    if error.use_stderr() && arguments.any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let first = text.lines().find(|line| !line.trim().is_empty());
+        let message = first.unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let code = Exit::Usage as u8;
+        let line = serde_json::json!({ "code": code, "message": message, "hint": null });
+        let mut sink = Sink::new(true, false);
+        let _ = sink.json("error", &line).and_then(|()| sink.flush());
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 
 fn work(cli: &Cli, terminal: &Arc<Terminal>) -> Result<Exit> {

@@ -192,8 +192,18 @@ fn read_slots(storage: &dyn Storage) -> Result<Vec<ReadSlot>> {
     let mut slots = Vec::new();
     for (name, _) in storage.list(ObjectKind::Key)? {
         let ObjectName::Key(id) = name else { continue };
-        let bytes = storage.read(&name)?;
-        let slot = KeySlot::decode(&bytes).map_err(|error| RepositoryError::format(name, &error));
+        let (bytes, slot) = match storage.read(&name) {
+            Ok(bytes) => {
+                let slot = KeySlot::decode(&bytes);
+                let slot = slot.map_err(|error| RepositoryError::format(name, &error));
+                (bytes, slot)
+            }
+            // Removed since it was listed.
+            Err(StorageError::Missing { .. }) => continue,
+            Err(error @ StorageError::Unreachable { .. }) => return Err(error.into()),
+            // One slot that can't be read does not hide the others.
+            Err(error) => (Vec::new(), Err(error.into())),
+        };
         let slot = slot.and_then(|slot| match slot.id == id {
             true => Ok(slot),
             false => Err(RepositoryError::damaged(name, "it is another key's slot")),

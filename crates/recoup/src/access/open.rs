@@ -13,6 +13,7 @@ use crate::access::memory::Memory;
 use crate::access::secret::{self, Given, OsEntropy};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::terminal::Terminal;
+use crate::output::text;
 use crate::settings::Settings;
 
 /// Where the repository is.
@@ -133,8 +134,11 @@ pub(crate) fn unlock(settings: &Settings, storage: &dyn Storage) -> Result<(Keys
         });
         match given.and_then(|given| try_secret(storage, &given)) {
             Err(failure) if failure.exit == Exit::WrongKey => {
-                wrong = Some(failure.hint(format!("tried key file {}", path.display())));
+                let tried = failure.hint(format!("tried key file {}", path.display()));
+                wrong.get_or_insert(tried);
             }
+            // Another key may open what this one would.
+            Err(failure) if failure.exit == Exit::RepositoryDamaged => wrong = Some(failure),
             opened => return opened,
         }
     }
@@ -145,7 +149,67 @@ pub(crate) fn unlock(settings: &Settings, storage: &dyn Storage) -> Result<(Keys
 }
 
 fn try_secret(storage: &dyn Storage, given: &Given) -> Result<(Keyset, KeyId)> {
-    Ok(keys::unlock(storage, &given.secret)?)
+    match keys::unlock(storage, &given.secret) {
+        Err(RepositoryError::WrongKey { .. }) => Err(fits_none(storage, given)?),
+        Err(
+            error @ (RepositoryError::Damaged { .. }
+            | RepositoryError::Storage(
+                StorageError::TooLarge { .. }
+                | StorageError::Truncated { .. }
+                | StorageError::PermissionDenied { .. }
+                | StorageError::Io { .. },
+            )),
+        ) => Err(slot_damaged(given, &error)),
+        unlocked => Ok(unlocked?),
+    }
+}
+
+/// What fits nothing, and what would: by the kinds of keys there are.
+fn fits_none(storage: &dyn Storage, given: &Given) -> Result<Failure> {
+    let (slots, _) = keys::list(storage)?;
+    let kinds = [
+        ("password", "password", "passwords"),
+        ("key-file", "key file", "key files"),
+        ("recovery-code", "recovery code", "recovery codes"),
+    ];
+    let count = |kind: &str| slots.iter().filter(|slot| slot.key.kind == kind).count() as u64;
+    let known: u64 = kinds.iter().map(|(kind, ..)| count(kind)).sum();
+    let there = kinds.iter().filter(|(kind, ..)| count(kind) > 0);
+    let mut there: Vec<String> = there
+        .map(|(kind, one, many)| text::counted(count(kind), one, many))
+        .collect();
+    match slots.len() as u64 - known {
+        0 => {}
+        others => there.push(text::counted(others, "other key", "other keys")),
+    }
+    let there = match there.as_slice() {
+        [] => "no key".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    };
+    let said = match given.kind {
+        "password" if count("password") == 0 && known == slots.len() as u64 => {
+            "it has no password key".to_owned()
+        }
+        kind => format!("the {} fits none of its keys", kind.replace('-', " ")),
+    };
+    let message = format!("open the repository: {said}; it has {there}");
+    Ok(Failure::new(Exit::WrongKey, message).hint(
+        "is it the right repository? `recoup config show` tells where it and the key are taken from",
+    ))
+}
+
+/// The secret fits no slot that can be read, and one can't be.
+fn slot_damaged(given: &Given, error: &RepositoryError) -> Failure {
+    let kind = given.kind.replace('-', " ");
+    let why = crate::exit::chain(error);
+    let message = format!(
+        "open the repository: the {kind} fits no key that can be read, and its own may be the damaged one: failed to {why}"
+    );
+    Failure::new(Exit::RepositoryDamaged, message).hint(
+        "nothing stored is lost: another key still opens it, or the recovery code \
+         (--key-file FILE with the code in it)",
+    )
 }
 
 fn no_secret(keys: &Path) -> Failure {

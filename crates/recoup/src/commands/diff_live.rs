@@ -5,7 +5,7 @@ use source::files::{ExcludeOptions, Excludes};
 
 use crate::access::caches;
 use crate::access::open::{self, Opened};
-use crate::commands::diff::{self, Tally};
+use crate::commands::diff_show::{self, Tally};
 use crate::commands::exclusions;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
@@ -43,7 +43,7 @@ pub(super) fn run(
     drop(progress);
     let problems = compared?;
     for change in &changes {
-        diff::show(change, context)?;
+        diff_show::show(change, context)?;
     }
     for problem in &problems {
         let line = ProblemLine::new(&problem.path, &problem.message);
@@ -58,7 +58,7 @@ pub(super) fn run(
 
 /// The live tree as the last backup read it: with the exclusions that hold now.
 fn options(opened: &Opened, before: &Found, context: &Context) -> Result<BackupOptions> {
-    let root = diff::live_root(&before.stored, context)?;
+    let root = diff_show::live_root(&before.stored, context)?;
     let settings = &context.settings;
     let snapshot = &before.stored.snapshot;
     let mut exclude = exclusions::with(&ExcludeOptions::default(), settings)?;

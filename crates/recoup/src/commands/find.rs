@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     if matches == 0 {
         context.terminal.note("Nothing has such a name.");
     }
+    context.sink.json_count(matches)?;
     Ok(match lost.exit() {
         Exit::Ok => listing.exit(),
         exit => exit,

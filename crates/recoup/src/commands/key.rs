@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::access::open::Opened;
 use crate::access::secret::{self, Given, OsEntropy};
 use crate::context::{self, Context};
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{self, Exit, Failure, Result};
 use crate::output::table::{Align, Table};
 use crate::output::text;
 use crate::settings::SecretSource;
@@ -93,7 +93,11 @@ fn word(role: Role) -> &'static str {
 fn list(opened: &Opened, context: &mut Context) -> Result<Exit> {
     let (keys, damaged) = keys::list(opened.repository.storage())?;
     for error in &damaged {
-        context.terminal.warn(&format!("failed to {error}"));
+        let message = format!("failed to {}", exit::chain(error));
+        context
+            .sink
+            .json("damaged", &json!({ "message": message }))?;
+        context.terminal.warn(&message);
     }
     let mut memory = opened.memory(&context.settings);
     memory.saw_keys(keys.iter().map(|info| info.id));
@@ -140,7 +144,15 @@ fn list(opened: &Opened, context: &mut Context) -> Result<Exit> {
     table
         .lines()
         .try_for_each(|line| context.sink.line(&line))?;
-    Ok(Exit::Ok)
+    context.sink.json_count(keys.len() as u64)?;
+    if damaged.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let count = text::counted(damaged.len() as u64, "key is", "keys are");
+    context.terminal.warn(&format!(
+        "{count} damaged and can't be used; those listed still open the repository"
+    ));
+    Ok(Exit::RepositoryDamaged)
 }
 
 /// The secret of a new key, and its recovery code if it is one.

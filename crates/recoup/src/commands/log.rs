@@ -66,13 +66,14 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         arguments.selection.host.is_some(),
     );
     let maps = MapReader::new(&opened.repository);
-    let mut any = false;
+    let mut count = 0;
     for (key, snapshots) in &sources {
         let versions = versions(&maps, key, snapshots)?;
-        any |= !versions.is_empty();
+        count += versions.len() as u64;
         show(context, &versions, key, sources.len() > 1)?;
     }
-    if any {
+    if count > 0 {
+        context.sink.json_count(count)?;
         return Ok(listing.exit());
     }
     let shown = text::path(path.as_os_str().as_bytes());

@@ -44,13 +44,21 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         Some((key, entry)) if *key == found.key => {
             if entry.kind != Kind::Directory {
                 show(context, arguments, snapshot, key, entry)?;
+                context.sink.json_count(1)?;
                 return Ok(lost.exit());
             }
         }
-        _ if lost.any() => {}
-        _ => return nothing(&found.key, &context::describe(&found.stored)),
+        // A safety snapshot may hold what lies beneath a place, and not the place itself.
+        Some(_) => {}
+        None if lost.any() => {}
+        None => {
+            nothing(&found.key, &context::describe(&found.stored))?;
+            context.sink.json_count(0)?;
+            return Ok(Exit::Ok);
+        }
     }
     let mut next = first.filter(|(key, _)| *key != found.key);
+    let mut count = 0;
     loop {
         if next.is_none() {
             next = entries.next_readable(&mut |gap, error| lost.tell(gap, error))?;
@@ -59,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             break;
         };
         show(context, arguments, snapshot, &key, &entry)?;
+        count += 1;
         if !arguments.recursive
             && entry.kind == Kind::Directory
             && let Some(end) = key.subtree_end()
@@ -66,12 +75,13 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             entries.seek(&end)?;
         }
     }
+    context.sink.json_count(count)?;
     Ok(lost.exit())
 }
 
-fn nothing(key: &PathKey, snapshot: &str) -> Result<Exit> {
+fn nothing(key: &PathKey, snapshot: &str) -> Result<()> {
     if key.is_root() {
-        return Ok(Exit::Ok);
+        return Ok(());
     }
     let path = text::path(&key.to_path());
     Err(

@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
                 .sink
                 .json("snapshot", &SnapshotLine::new(*id, snapshot))?;
         }
+        context.sink.json_count(chosen.len() as u64)?;
         return Ok(Exit::Ok);
     }
     print_table(&chosen, context)?;

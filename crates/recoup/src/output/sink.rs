@@ -51,6 +51,11 @@ impl Sink {
         Ok(())
     }
 
+    /// How what lists ends: with the number of its lines.
+    pub(crate) fn json_count(&mut self, count: u64) -> Result<()> {
+        self.json("summary", &serde_json::json!({ "count": count }))
+    }
+
     /// Data for people; nothing when scripts read.
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
         if !self.json {

@@ -100,7 +100,7 @@ fn wrong_keys() {
         let arguments = [["--key-file", "writer.key"], command].concat();
         check(&home, &arguments, 12, "can back up only");
     }
-    let keys = home.json(&["key", "list"], 0);
+    let keys = home.list(&["key", "list"], 0);
     let writer = keys.iter().find(|key| key["role"] == "write-only").unwrap();
     home.ok(&["key", "remove", &writer["id"].as_str().unwrap()[..8]]);
     check(
@@ -182,7 +182,7 @@ fn what_cant_be_read_makes_a_partial_snapshot() {
     assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("report.odt"), "{}", ran.stderr);
     assert!(ran.stdout.contains("\"errors\":1"), "{}", ran.stdout);
-    assert_eq!(home.json(&["snapshots"], 0)[0]["partial"], true);
+    assert_eq!(home.list(&["snapshots"], 0)[0]["partial"], true);
 }
 
 #[test]
@@ -239,4 +239,74 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let ran = Ran::new(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_refused_pattern_is_named_by_file_and_line() {
+    let home = Home::new();
+    home.make_tree();
+    let huge = "[a-z]".repeat(600_000);
+    for (bad, begins) in [("[z-a]", "[z-a]"), (huge.as_str(), "[a-z][a-z]")] {
+        home.write("patterns", format!("*.tmp\n\n{bad}\n"));
+        let ran = home.run(&["backup", "tree", "--exclude-from", "patterns"]);
+        assert_eq!(ran.code, 2, "{begins}: {}", ran.stderr);
+        assert!(ran.stderr.contains("line 3 of patterns"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(begins), "{}", ran.stderr);
+        assert!(ran.stderr.len() < 1000, "{}", ran.stderr.len());
+    }
+    home.write("patterns", "\u{feff}*.odt\r\nbig\n# a comment\n");
+    home.ok(&["backup", "tree", "--exclude-from", "patterns"]);
+    assert!(home.list(&["find", "*.odt"], 0).is_empty());
+    assert!(home.list(&["find", "big"], 0).is_empty());
+}
+
+#[test]
+fn a_secret_that_fits_nothing_hears_what_would() {
+    let mut home = Home::with_backup();
+    home.set("RECOUP_PASSWORD", "wrong");
+    let said = "it has no password key; it has 1 key file and 1 recovery code";
+    check(&home, &["snapshots"], 12, said);
+}
+
+#[test]
+fn a_damaged_key_slot_does_not_hide_the_others() {
+    let mut home = Home::new();
+    home.make_tree();
+    let lines = home.json(&["backup", "tree"], 0);
+    let code = lines[0]["recovery_code"].as_str().unwrap().to_owned();
+    home.write("code", &code);
+    let keys = home.list(&["key", "list"], 0);
+    let used = keys.iter().find(|key| key["current"] == true).unwrap();
+    let slot = home
+        .repository()
+        .join("keys")
+        .join(used["id"].as_str().unwrap());
+    for damage in [&b"{"[..], &[b' '; 1 << 20]] {
+        std::fs::remove_file(&slot).unwrap();
+        std::fs::write(&slot, damage).unwrap();
+        let ran = home.run(&["snapshots"]);
+        assert_eq!(ran.code, 15, "{}", ran.stderr);
+        assert!(ran.stderr.contains("another key"), "{}", ran.stderr);
+        check(&home, &["--key-file", "code", "ls"], 0, "report.odt");
+        check(&home, &["--key-file", "code", "check"], 4, "keys/");
+        check(&home, &["--key-file", "code", "key", "list"], 15, "damaged");
+        let list = home.list(&["--key-file", "code", "key", "list"], 15);
+        assert!(list.iter().any(|line| line["type"] == "damaged"));
+    }
+    home.set("RECOUP_PASSWORD", &code);
+    assert_eq!(home.list(&["snapshots"], 0).len(), 1);
+}
+
+#[test]
+fn usage_errors_are_json_too() {
+    let home = Home::new();
+    for arguments in [&["frobnicate"][..], &["ls", "--frob"], &[]] {
+        let lines = home.json(arguments, 2);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(
+            (&lines[0]["type"], &lines[0]["code"]),
+            (&"error".into(), &2.into())
+        );
+    }
+    assert_eq!(home.run(&["ls", "--frob", "--", "--json"]).stdout, "");
 }

@@ -16,13 +16,13 @@ fn backup_ends_with_a_summary() {
     assert_eq!(summary["files"], 6);
     assert_eq!(summary["bytes"], 6 + 7 + 3_000_000 + 1);
     assert_eq!(summary["errors"], 0);
-    let list = home.json(&["snapshots"], 0);
+    let list = home.list(&["snapshots"], 0);
     assert_eq!(list.len(), 1);
     assert_eq!(list[0]["id"], summary["snapshot"]);
     assert_eq!(list[0]["source"], home.path("tree").to_str().unwrap());
     assert_eq!(list[0]["tags"], serde_json::json!(["a", "b"]));
     assert_eq!(list[0]["partial"], false);
-    assert!(home.json(&["snapshots", "--tag", "c"], 0).is_empty());
+    assert!(home.list(&["snapshots", "--tag", "c"], 0).is_empty());
 }
 
 #[test]
@@ -40,15 +40,15 @@ fn each_path_is_a_source_of_its_own() {
     assert_eq!(summary["snapshot"], summary["snapshots"][1]);
     let dry = home.summary(&["backup", "tree", "--dry-run"], 0);
     assert!(dry["snapshot"].is_null());
-    assert_eq!(home.json(&["snapshots", "--source", "tree"], 0).len(), 2);
-    assert_eq!(home.json(&["ls", "--source", "tree"], 0).len(), 7);
-    assert_eq!(home.json(&["ls"], 0).len(), 1);
+    assert_eq!(home.list(&["snapshots", "--source", "tree"], 0).len(), 2);
+    assert_eq!(home.list(&["ls", "--source", "tree"], 0).len(), 7);
+    assert_eq!(home.list(&["ls"], 0).len(), 1);
 }
 
 #[test]
 fn ls_tells_paths_as_they_are() {
     let home = Home::with_backup();
-    let lines = home.json(&["ls", "-r", "latest"], 0);
+    let lines = home.list(&["ls", "-r", "latest"], 0);
     let paths: Vec<_> = lines
         .iter()
         .map(|line| line["path"].as_str().unwrap())
@@ -63,7 +63,7 @@ fn ls_tells_paths_as_they_are() {
     assert_eq!(link["target"], "report.odt");
     let shown = home.ok(&["ls", "latest"]);
     assert!(shown.contains("odd\\xff\\n\\u{1b}[2J"), "{shown}");
-    let below = home.json(&["ls", "latest:letters"], 0);
+    let below = home.list(&["ls", "latest:letters"], 0);
     assert_eq!(below[0]["path"], "letters/2026");
 }
 
@@ -73,9 +73,9 @@ fn diff_log_and_find_agree() {
     home.write("tree/report.odt", "second, longer\n");
     home.write("tree/new", "n");
     std::fs::remove_file(home.path("tree/big")).unwrap();
-    let live = home.json(&["diff", "latest"], 0);
+    let live = home.list(&["diff", "latest"], 0);
     home.ok(&["backup", "tree"]);
-    let stored = home.json(&["diff", "latest~1", "latest"], 0);
+    let stored = home.list(&["diff", "latest~1", "latest"], 0);
     assert_eq!(live, stored);
     let change = |path: &str| {
         let line = stored.iter().find(|line| line["path"] == path);
@@ -86,33 +86,33 @@ fn diff_log_and_find_agree() {
     assert_eq!(change("big").as_deref(), Some("deleted"));
     assert_eq!(change("link"), None);
     assert_eq!(
-        home.json(&["diff", "latest~1", "latest", "letters"], 0)
+        home.list(&["diff", "latest~1", "latest", "letters"], 0)
             .len(),
         0
     );
     let stat = home.summary(&["diff", "--stat", "latest~1", "latest"], 0);
     assert_eq!((&stat["created"], &stat["deleted"]), (&1.into(), &1.into()));
 
-    let log = home.json(&["log", "tree/report.odt"], 0);
+    let log = home.list(&["log", "tree/report.odt"], 0);
     let words: Vec<_> = log
         .iter()
         .map(|line| line["change"].as_str().unwrap())
         .collect();
     assert_eq!(words, ["changed", "created"]);
-    let log = home.json(&["log", "tree/big"], 0);
+    let log = home.list(&["log", "tree/big"], 0);
     assert_eq!(log[0]["change"], "deleted");
     home.ok(&["backup", "tree"]);
-    let log = home.json(&["log", "tree/report.odt"], 0);
+    let log = home.list(&["log", "tree/report.odt"], 0);
     assert_eq!((log.len(), &log[0]["snapshots"]), (2, &2.into()));
     assert_eq!(home.run(&["log", "tree/never"]).code, 1);
 
-    let found = home.json(&["find", "*.odt"], 0);
+    let found = home.list(&["find", "*.odt"], 0);
     let paths: Vec<_> = found
         .iter()
         .map(|line| line["path"].as_str().unwrap())
         .collect();
     assert_eq!(paths, ["letters/2026/a.odt", "report.odt"]);
-    assert_eq!(home.json(&["find", "--all-snapshots", "big"], 0).len(), 1);
+    assert_eq!(home.list(&["find", "--all-snapshots", "big"], 0).len(), 1);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_other_commands_speak_json_too() {
         0
     );
     assert_eq!(home.summary(&["stats"], 0)["snapshots"], 1);
-    assert_eq!(home.json(&["key", "list"], 0).len(), 2);
+    assert_eq!(home.list(&["key", "list"], 0).len(), 2);
     assert!(home.summary(&["key", "recovery-code"], 0)["recovery_code"].is_string());
     home.summary(&["repair", "index"], 0);
     home.summary(&["repair", "config"], 0);
@@ -139,7 +139,7 @@ fn the_other_commands_speak_json_too() {
     home.set("RECOUP_REPO", home.path("elsewhere").to_str().unwrap());
     let created = home.json(&["init"], 0);
     assert_eq!(created[0]["type"], "init");
-    assert!(home.json(&["snapshots"], 0).is_empty());
+    assert!(home.list(&["snapshots"], 0).is_empty());
 }
 
 #[test]

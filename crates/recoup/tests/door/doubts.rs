@@ -69,3 +69,17 @@ fn latest_is_no_older_snapshot_when_the_newest_is_gone() {
         assert!(ran.stderr.contains("but it is gone"), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_safety_snapshot_of_a_part_is_listed() {
+    let home = Home::with_backup();
+    home.write("tree/letters/2026/a.odt", "another\n");
+    let made = home.summary(&["restore", "latest:letters/2026/a.odt"], 0);
+    let safety = made["safety_snapshot"].as_str().unwrap();
+    let list = home.list(&["ls", "-r", safety], 0);
+    let has =
+        |list: &[serde_json::Value]| list.iter().any(|line| line["path"] == "letters/2026/a.odt");
+    assert!(has(&list), "{list:?}");
+    let list = home.list(&["ls", "-r", &format!("{safety}:letters")], 0);
+    assert!(has(&list), "{list:?}");
+}

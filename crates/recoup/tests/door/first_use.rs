@@ -58,13 +58,13 @@ fn extra_files_are_kept_before_they_are_removed() {
     assert_eq!(summary["deleted"], 1);
     assert!(!home.path("tree/extra").exists());
     let safety = summary["safety_snapshot"].as_str().unwrap();
-    let list = home.json(&["snapshots"], 0);
+    let list = home.list(&["snapshots"], 0);
     assert!(
         list.iter()
             .any(|line| line["id"] == safety && line["safety"] == true)
     );
     // `latest` passes over it.
-    let latest = home.json(&["ls", "latest"], 0);
+    let latest = home.list(&["ls", "latest"], 0);
     assert!(!latest.iter().any(|line| line["path"] == "extra"));
     home.ok(&["restore", &format!("{safety}:extra"), "--to", "kept"]);
     assert_eq!(home.read("kept/extra"), "precious");
@@ -79,7 +79,7 @@ fn the_recovery_code_opens_the_repository() {
     std::fs::remove_dir_all(home.path(".config/recoup/keys")).unwrap();
     assert_eq!(home.run(&["snapshots"]).code, 12);
     home.set("RECOUP_PASSWORD", &code.to_lowercase());
-    assert_eq!(home.json(&["snapshots"], 0).len(), 1);
+    assert_eq!(home.list(&["snapshots"], 0).len(), 1);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn the_repository_does_not_back_itself_up() {
     let home = Home::with_backup();
     let summary = home.summary(&["backup", ".", "--exclude", "/tree"], 0);
     let id = summary["snapshot"].as_str().unwrap();
-    let lines = home.json(&["ls", "-r", id], 0);
+    let lines = home.list(&["ls", "-r", id], 0);
     let inside = |line: &&serde_json::Value| line["path"].as_str().unwrap().contains("repository/");
     assert_eq!(lines.iter().find(inside), None);
     assert!(lines.iter().all(|line| line["path"] != "tree"));

@@ -119,8 +119,14 @@ impl Home {
     /// Runs with `--json` what lists: the lines before the summary, which counts them.
     pub(crate) fn list(&self, arguments: &[&str], code: i32) -> Vec<Value> {
         let mut lines = self.json(arguments, code);
-        if lines.last().is_some_and(|line| line["type"] == "summary") {
-            lines.pop();
+        let summary = lines.pop().unwrap();
+        assert_eq!(summary["type"], "summary", "{summary}");
+        let count = lines
+            .iter()
+            .filter(|line| line["type"] != "damaged")
+            .count();
+        if let Some(told) = summary.get("count") {
+            assert_eq!(told.as_u64(), Some(count as u64));
         }
         lines
     }

@@ -8,7 +8,7 @@ fn snapshots_are_found_by_time() {
     home.write("tree/report.odt", "second\n");
     std::thread::sleep(std::time::Duration::from_millis(1100));
     home.ok(&["backup", "tree"]);
-    let list = home.json(&["snapshots"], 0);
+    let list = home.list(&["snapshots"], 0);
     let restore = |name: &str| {
         let _ = std::fs::remove_dir_all(home.path("out"));
         home.ok(&["restore", &format!("{name}:report.odt"), "--to", "out"]);
@@ -46,7 +46,7 @@ fn an_absolute_path_finds_its_source() {
     home.write("other/x", "1");
     home.ok(&["backup", "other"]);
     let place = format!("latest:{}", home.path("tree/letters").display());
-    assert_eq!(home.json(&["ls", &place], 0)[0]["path"], "letters/2026");
+    assert_eq!(home.list(&["ls", &place], 0)[0]["path"], "letters/2026");
     let nowhere = format!("latest:{}", home.path("nowhere").display());
     let ran = home.run(&["ls", &nowhere]);
     assert_eq!(ran.code, 1);
@@ -65,11 +65,11 @@ fn settings_come_from_file_environment_and_flags() {
     home.write(".config/recoup/config.toml", config);
     home.ok(&["init"]);
     home.ok(&["backup", "tree"]);
-    assert!(home.json(&["find", "*.odt"], 0).is_empty());
+    assert!(home.list(&["find", "*.odt"], 0).is_empty());
     home.set("RECOUP_EXCLUDE", "big");
     home.ok(&["backup", "tree"]);
-    assert_eq!(home.json(&["find", "*.odt"], 0).len(), 2);
-    assert!(home.json(&["find", "big"], 0).is_empty());
+    assert_eq!(home.list(&["find", "*.odt"], 0).len(), 2);
+    assert!(home.list(&["find", "big"], 0).is_empty());
     let shown = home.ok(&["config", "show"]);
     assert!(shown.contains("(config file)"), "{shown}");
 }
