@@ -20,6 +20,12 @@ const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
 /// How the content of that file begins, by the Cache Directory Tagging Specification.
 const CACHE_SIGNATURE: &[u8; 43] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
+/// Characters of a refused pattern that a message shows.
+const PATTERN_CHARS_MAX: usize = 60;
+
+/// Characters that a message gives to the reason.
+const REASON_CHARS_MAX: usize = 300;
+
 /// What to leave out, as the user says it.
 #[derive(Debug, Clone, Default)]
 pub struct ExcludeOptions {
@@ -200,26 +206,80 @@ fn compile(options: &ExcludeOptions) -> Result<Option<Gitignore>, SourceError> {
     if options.patterns.is_empty() && options.pattern_files.is_empty() {
         return Ok(None);
     }
-    let refused = |pattern: String, reason: ignore::Error| SourceError::Pattern {
-        pattern,
-        reason: reason.to_string(),
-    };
     // Paths are handed in relative to the root of the source, so the matcher's own root is empty.
     let mut builder = GitignoreBuilder::new("");
-    for pattern in &options.patterns {
+    let patterns = all_patterns(options)?;
+    for (pattern, from) in &patterns {
         builder
             .add_line(None, pattern)
-            .map_err(|e| refused(pattern.clone(), e))?;
+            .map_err(|error| refused(pattern, from.as_deref(), &error))?;
     }
+    let built = builder.build().map_err(|error| {
+        // It does not say which one it means: that which alone is refused, too.
+        let guilty = patterns.iter().find(|(pattern, _)| {
+            let mut alone = GitignoreBuilder::new("");
+            alone.add_line(None, pattern).is_err() || alone.build().is_err()
+        });
+        match guilty {
+            Some((pattern, from)) => refused(pattern, from.as_deref(), &error),
+            None => refused("", Some("all patterns together"), &error),
+        }
+    })?;
+    Ok((!built.is_empty()).then_some(built))
+}
+
+/// Every pattern, with the file and line that it is from.
+fn all_patterns(options: &ExcludeOptions) -> Result<Vec<(String, Option<String>)>, SourceError> {
+    let given = options.patterns.iter();
+    let mut patterns: Vec<_> = given.map(|pattern| (pattern.clone(), None)).collect();
     for file in &options.pattern_files {
-        if let Some(error) = builder.add(file) {
-            return Err(refused(file.display().to_string(), error));
+        let text = std::fs::read(file).map_err(|source| SourceError::Unreadable {
+            path: file.clone(),
+            source,
+        })?;
+        // As git does with files that begin with a byte order mark.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        for (line, pattern) in text.split(|&byte| byte == b'\n').enumerate() {
+            let from = format!("line {} of {}", line + 1, file.display());
+            let pattern = pattern.strip_suffix(b"\r").unwrap_or(pattern);
+            let Ok(pattern) = std::str::from_utf8(pattern) else {
+                return Err(SourceError::Pattern {
+                    pattern: beginning(&String::from_utf8_lossy(pattern)),
+                    reason: format!("{from} is not UTF-8"),
+                });
+            };
+            patterns.push((pattern.to_owned(), Some(from)));
         }
     }
-    let built = builder
-        .build()
-        .map_err(|e| refused(options.patterns.join(", "), e))?;
-    Ok((!built.is_empty()).then_some(built))
+    Ok(patterns)
+}
+
+fn refused(pattern: &str, from: Option<&str>, error: &ignore::Error) -> SourceError {
+    // Errors repeat the whole pattern.
+    let why = error.to_string();
+    let why = match pattern {
+        "" => why,
+        pattern => why.replace(pattern, &beginning(pattern)),
+    };
+    SourceError::Pattern {
+        pattern: beginning(pattern),
+        reason: match from {
+            Some(from) => format!("{from}: {}", shortened(&why, REASON_CHARS_MAX)),
+            None => shortened(&why, REASON_CHARS_MAX),
+        },
+    }
+}
+
+/// So much of a pattern as fits into a message.
+fn beginning(pattern: &str) -> String {
+    shortened(pattern, PATTERN_CHARS_MAX)
+}
+
+fn shortened(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn is_cache_tag(directory: impl AsFd) -> bool {
