@@ -2,17 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use model::{Cancel, Kind, SnapshotId};
-use repository::MapReader;
-use restore::{Plan, Report, RestoreOptions};
+use restore::{Plan, Report, RestoreError, RestoreOptions};
 use serde_json::json;
+use source::files::{ExcludeOptions, Excludes};
 
-use crate::access::open::Opened;
-use crate::commands::restore_plan;
+use crate::access::open::{self, Opened};
 use crate::commands::safety::{self, Kept};
+use crate::commands::{exclusions, restore_plan};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::Place;
@@ -20,6 +20,7 @@ use crate::names::select::{Found, Selection};
 use crate::output::json::ProblemLine;
 use crate::output::progress::Progress;
 use crate::output::text;
+use crate::settings::SecretSource;
 use crate::signals;
 
 #[derive(Debug, Args)]
@@ -31,7 +32,9 @@ pub(crate) struct Arguments {
     /// it. Without it: in place
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// Remove what the snapshot does not hold
+    /// Remove what the snapshot does not hold. What the config file or the environment exclude is kept,
+    /// as is Recoup's own, and what is mounted; what only flags of `backup` excluded is removed, and
+    /// kept in the safety snapshot
     #[arg(long)]
     delete: bool,
     /// Read back what was written
@@ -56,13 +59,17 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let all = context.snapshots(&opened)?;
     let found = arguments.selection.find(&all, &place)?;
     let cancel = signals::listen()?;
+    let (target, in_place) = target(arguments, &found, &opened, context)?;
+    partial(&found, arguments.delete, context)?;
     let options = RestoreOptions {
+        protected: protected(context)?,
+        keep: kept_names(&found, context)?,
         delete: arguments.delete,
         verify: arguments.verify,
         untrusted: arguments.untrusted,
         threads: context.settings.threads,
         root_user: rustix::process::geteuid().is_root(),
-        ..RestoreOptions::new(target(arguments, &found, &opened, context)?)
+        ..RestoreOptions::new(target)
     };
     if arguments.dry_run {
         return restore_plan::dry_run(&opened, &found, &options, &cancel, context);
@@ -74,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         return Ok(Exit::Failed);
     }
     let kept = if plan.touches_existing() && !arguments.no_safety {
-        let from = arguments.to.is_none().then_some(&found);
+        let from = in_place.then_some(&found);
         safety::keep(&opened, from, &options.target, &cancel, context)?
     } else {
         None
@@ -94,26 +101,89 @@ fn confirmed(context: &mut Context) -> Result<bool> {
     Ok(answer != Some(false))
 }
 
-/// What the restored thing's own path will be.
+/// Says that a snapshot is partial; what could not be read then must not be removed now.
+fn partial(found: &Found, delete: bool, context: &Context) -> Result<()> {
+    let unread = found.stored.snapshot.errors;
+    if unread == 0 {
+        return Ok(());
+    }
+    if delete {
+        let failure = Failure::from(RestoreError::Partial { unread });
+        return Err(failure.hint("restore without --delete, or from another snapshot"));
+    }
+    context.terminal.warn(&format!(
+        "the snapshot is partial: {} could not be read when it was made",
+        text::counted(unread, "path", "paths")
+    ));
+    Ok(())
+}
+
+/// What belongs to Recoup itself, as it is named and where it really is.
+fn protected(context: &Context) -> Result<Vec<PathBuf>> {
+    let settings = &context.settings;
+    let directories = &settings.directories;
+    let mut named = vec![
+        open::location(settings)?.path,
+        directories.config.clone(),
+        directories.state.clone(),
+        directories.cache.clone(),
+        settings.config_file.clone(),
+    ];
+    named.extend(settings.cache.clone());
+    if let Some(SecretSource::KeyFile(path) | SecretSource::PasswordFile(path)) = &settings.secret {
+        named.push(path.clone());
+    }
+    let mut paths = Vec::new();
+    for path in named {
+        // What is not there needs no protection.
+        let Ok(real) = path.canonicalize() else {
+            continue;
+        };
+        paths.extend(std::path::absolute(path));
+        paths.push(real);
+    }
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// Names that a backup with the settings of now leaves out.
+fn kept_names(found: &Found, context: &Context) -> Result<Excludes> {
+    let source = Path::new(OsStr::from_bytes(&found.stored.snapshot.source));
+    let options = exclusions::with(&ExcludeOptions::default(), &context.settings)?;
+    Ok(Excludes::new(source, &options)?)
+}
+
+/// A link to a directory stands for that directory: what is kept before is then what is written to.
+fn resolved(path: PathBuf) -> Result<PathBuf> {
+    if path.is_symlink() && path.is_dir() {
+        return path
+            .canonicalize()
+            .map_err(|error| Failure::io(format!("find {}", path.display()), &error));
+    }
+    Ok(path)
+}
+
+/// What the restored thing's own path will be, and whether that is where it came from.
 fn target(
     arguments: &Arguments,
     found: &Found,
     opened: &Opened,
     context: &Context,
-) -> Result<PathBuf> {
+) -> Result<(PathBuf, bool)> {
     let snapshot = &found.stored.snapshot;
     let source = PathBuf::from(OsStr::from_bytes(&snapshot.source));
-    let maps = MapReader::new(&opened.repository);
-    let entry = maps.entry(snapshot.root, &found.key)?;
+    let kind = restore::kind_at(&opened.repository, snapshot, &found.key);
     let path = found.key.to_path();
-    let Some(entry) = entry else {
+    if let Err(RestoreError::NotFound { .. }) = kind {
         let shown = text::path(&path);
         let snapshot = context::describe(&found.stored);
         return Err(Failure::failed(format!(
             "restore {shown}: snapshot {snapshot} does not hold it"
         ))
         .hint("`recoup find NAME --all-snapshots` and `recoup log PATH` look for it"));
-    };
+    }
+    let kind = kind?;
     let Some(to) = &arguments.to else {
         if snapshot.host != context.host() && !context.yes {
             let host = text::path(snapshot.host.as_bytes());
@@ -123,22 +193,29 @@ fn target(
             ))
             .hint("say --to DIR, or --yes if this machine takes its place"));
         }
-        return Ok(if found.key.is_root() {
+        let named = if found.key.is_root() {
             source
         } else {
             source.join(OsStr::from_bytes(&path))
-        });
+        };
+        if kind != Kind::Directory {
+            return Ok((named, true));
+        }
+        let target = resolved(named.clone())?;
+        let in_place = target == named;
+        return Ok((target, in_place));
     };
     let to = std::path::absolute(to)
         .map_err(|error| Failure::io(format!("find {}", to.display()), &error))?;
-    if entry.kind == Kind::Directory {
-        return Ok(to);
+    let to = resolved(to)?;
+    if kind == Kind::Directory {
+        return Ok((to, false));
     }
     let name = match found.key.name() {
         b"" => source.file_name().unwrap_or_default(),
         name => OsStr::from_bytes(name),
     };
-    Ok(to.join(name))
+    Ok((to.join(name), false))
 }
 
 fn plan(
@@ -230,8 +307,13 @@ fn tell(
         return Ok(Exit::Ok);
     }
     let missing = text::counted(report.missing_total, "path", "paths");
+    let why = if report.damaged_total > 0 {
+        "`recoup check --read-data` tells what is damaged"
+    } else {
+        "nothing is damaged: what is said above was in the way, or could not be written"
+    };
     context.terminal.error(&format!(
-        "restored, but content of {missing} is missing; `recoup check --read-data` tells what is damaged"
+        "restored, but content of {missing} is missing; {why}"
     ));
     Ok(Exit::Incomplete)
 }

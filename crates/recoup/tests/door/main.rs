@@ -7,3 +7,4 @@ mod contract;
 mod codes;
 mod names;
 mod doubts;
+mod restoring;
