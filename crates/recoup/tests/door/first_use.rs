@@ -147,7 +147,8 @@ fn a_backup_waits_for_a_repository_that_is_being_made() {
     let home = Home::with_backup();
     let config = home.repository().join("config");
     let aside = home.path("config");
-    std::fs::rename(&config, &aside).unwrap();
+    std::fs::hard_link(&config, &aside).unwrap();
+    std::fs::remove_file(&config).unwrap();
     let child = home
         .command(&["backup", "tree"])
         .stdout(std::process::Stdio::piped())
@@ -155,7 +156,7 @@ fn a_backup_waits_for_a_repository_that_is_being_made() {
         .spawn()
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));
-    std::fs::rename(&aside, &config).unwrap();
+    std::fs::hard_link(&aside, &config).unwrap();
     let ran = crate::home::Ran::new(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
