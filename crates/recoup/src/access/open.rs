@@ -125,9 +125,12 @@ pub(crate) fn unlock(settings: &Settings, storage: &dyn Storage) -> Result<(Keys
             }
         });
     }
-    let files = key_files(&settings.directories.keys(), id);
+    let keys = settings.directories.keys();
+    let mut files = key_files(&keys, id);
+    // Once more at the end: a first use that runs now may have renamed its file since it was listed.
+    files.extend(id.map(|id| own_key_file(&keys, id)));
     let mut wrong = None;
-    for path in &files {
+    for path in files.iter().filter(|path| path.exists()) {
         let given = secret::read_key_file(path).map(|raw| Given {
             secret: codec::Secret::Raw(raw),
             kind: "key-file",
@@ -145,7 +148,7 @@ pub(crate) fn unlock(settings: &Settings, storage: &dyn Storage) -> Result<(Keys
     if secret::can_ask() {
         return try_secret(storage, &secret::ask("Password or recovery code: ")?);
     }
-    Err(wrong.unwrap_or_else(|| no_secret(&settings.directories.keys())))
+    Err(wrong.unwrap_or_else(|| no_secret(&keys)))
 }
 
 fn try_secret(storage: &dyn Storage, given: &Given) -> Result<(Keyset, KeyId)> {
@@ -268,10 +271,12 @@ fn key_files(keys: &Path, id: Option<RepositoryId>) -> Vec<PathBuf> {
             files.push(entry.path());
         }
     }
-    // Last, because a first use that runs now gives its file this name: one of the two is there.
-    let own = id.map(|id| keys.join(format!("{id}.key")));
-    if let Some(own) = own.filter(|path| path.exists()) {
-        files.insert(0, own);
+    if let Some(id) = id {
+        files.insert(0, own_key_file(keys, id));
     }
     files
+}
+
+fn own_key_file(keys: &Path, id: RepositoryId) -> PathBuf {
+    keys.join(format!("{id}.key"))
 }
