@@ -98,11 +98,18 @@ impl ContentReader {
         let mut bytes = vec![0; self.chunk_max];
         let read = read_full(file, &mut bytes, 0)?;
         if read == bytes.len() {
-            let why = "it says that it is empty and holds more than a file can grow while it is read";
+            let why =
+                "it says that it is empty and holds more than a file can grow while it is read";
             return Err(std::io::Error::other(why).into());
         }
         let id = sink.add(&bytes[..read])?;
-        Ok((content_of(vec![Extent::Data { id, len: read as u64 }]), read as u64))
+        Ok((
+            content_of(vec![Extent::Data {
+                id,
+                len: read as u64,
+            }]),
+            read as u64,
+        ))
     }
 
     /// The stretches of an open file between two offsets, or up to where it ends.

@@ -60,5 +60,8 @@ fn a_file_of_the_kernel_that_says_it_is_empty_is_read() {
     lab.create(&*storage).unwrap();
     let repository = lab.open(storage).unwrap();
     let report = lab.backup(&repository, &options(path)).unwrap();
-    assert_eq!(report.snapshot.totals.bytes, std::fs::read(path).unwrap().len() as u64);
+    assert_eq!(
+        report.snapshot.totals.bytes,
+        std::fs::read(path).unwrap().len() as u64
+    );
 }

@@ -106,6 +106,8 @@ pub struct KeySlot {
     pub kdf: SlotKdf,
     /// The sealed key set.
     pub sealed: Vec<u8>,
+    /// Keyed hash of everything else, so that any key tells whether this slot is whole.
+    pub seal: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +123,7 @@ struct Json {
     created: String,
     kdf: SlotKdf,
     sealed: String,
+    seal: String,
 }
 
 impl KeySlot {
@@ -137,6 +140,7 @@ impl KeySlot {
             created: self.created.clone(),
             kdf: self.kdf.clone(),
             sealed: to_hex(&self.sealed),
+            seal: to_hex(&self.seal),
         };
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
@@ -163,6 +167,9 @@ impl KeySlot {
             created: json.created,
             kdf: json.kdf,
             sealed: from_hex(&json.sealed).ok_or_else(wrong)?,
+            seal: from_hex(&json.seal)
+                .and_then(|seal| seal.try_into().ok())
+                .ok_or_else(wrong)?,
         })
     }
 
@@ -173,6 +180,13 @@ impl KeySlot {
         // Writing into a vector can't fail.
         let _ = self.write_record(&mut Encoder::new(&mut out));
         out
+    }
+
+    /// What [`KeySlot::seal`] is computed over: the record, then the sealed key set.
+    pub fn sealed_record(&self) -> Vec<u8> {
+        let mut record = self.additional_data();
+        record.extend_from_slice(&self.sealed);
+        record
     }
 
     fn write_record<W: Write>(

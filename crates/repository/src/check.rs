@@ -51,7 +51,7 @@ impl Repository {
                 other => _ = report.note::<()>(Err(other), None)?,
             }
         }
-        let (_, damaged) = crate::keys::list(self.storage())?;
+        let damaged = crate::keys::check_slots(self.storage(), self.keyset())?;
         damaged.iter().for_each(|error| report.find(error, None));
         Ok(())
     }

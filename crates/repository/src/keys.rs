@@ -253,6 +253,21 @@ pub fn list(storage: &dyn Storage) -> Result<(Vec<KeyInfo>, Vec<RepositoryError>
     Ok((keys, damaged))
 }
 
+/// What is wrong with the slots: with any key it can be told whether the others are whole, before
+/// somebody needs them.
+pub fn check_slots(storage: &dyn Storage, keyset: &Keyset) -> Result<Vec<RepositoryError>> {
+    let (_, mut damaged) = list(storage)?;
+    for (id, slot, bytes) in read_slots(storage)? {
+        let Ok(slot) = slot else { continue };
+        let as_written = slot.encode().as_bytes() == bytes;
+        if as_written && keyset.commit(&[0; 32], &slot.sealed_record()) != slot.seal {
+            let name = ObjectName::Key(id);
+            damaged.push(RepositoryError::damaged(name, "its seal does not fit"));
+        }
+    }
+    Ok(damaged)
+}
+
 /// Adds a key. A write-only key gets a key set without the private half: what is stored can't be read
 /// with it, whatever program holds it.
 pub fn add_slot(
@@ -282,6 +297,7 @@ pub fn add_slot(
         created: key.created.clone(),
         kdf: slot_kdf(kdf),
         sealed: Vec::new(),
+        seal: [0; 32],
     };
     let narrowed = keyset.write_only();
     let given = if key.role == Role::Full {
@@ -292,6 +308,7 @@ pub fn add_slot(
     let locked = LockedKeyset::lock_with(kdf, secret, given, &slot.additional_data())
         .map_err(|error| RepositoryError::codec("new key", &error))?;
     slot.sealed = locked.sealed;
+    slot.seal = keyset.commit(&[0; 32], &slot.sealed_record());
     let (name, text) = (ObjectName::Key(id), slot.encode());
     RepositoryError::within(name, text.len() as u64, SLOT_BYTES_MAX)?;
     storage.put_new(&name, text.as_bytes())?;

@@ -82,14 +82,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     seeds.put("keyset", &repository.keyset().to_cbor())?;
     seeds.put("recovery", codec::recovery::format(&[7; 32]).as_bytes())?;
-    let reader = MapReader::new(&repository);
-    let map = reader.map(report.snapshot.root);
+    seed_map(&seeds, &repository, &report.snapshot)?;
+    for plain in [vec![0; 3000], b"letters and ledgers ".repeat(90)] {
+        let mut seed = vec![1, plain.len() as u8, (plain.len() >> 8) as u8, 0];
+        Compressor::new(3).compress(&plain, &mut seed);
+        seeds.put("decompress", &seed)?;
+    }
+    Ok(())
+}
+
+/// Nodes, keys, entries and the lists that belong to them.
+fn seed_map(
+    seeds: &Seeds,
+    repository: &repository::Repository,
+    snapshot: &model::Snapshot,
+) -> Result<(), Box<dyn Error>> {
+    let reader = MapReader::new(repository);
+    let map = reader.map(snapshot.root);
     let mut ids = Vec::new();
     prolly::walk(&map, |_| true, |id, _| ids.push(*id))?;
     for id in ids {
         seeds.put("node", &repository.read_blob(&id)?)?;
     }
-    let mut entries = reader.entries(report.snapshot.root, &PathKey::root());
+    let mut entries = reader.entries(snapshot.root, &PathKey::root());
     while let Some((key, entry)) = entries.next()? {
         seeds.put("path_key", key.as_bytes())?;
         if entry.content != Content::Empty || !entry.target.is_empty() {
@@ -108,10 +123,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let extents = [Extent::Hole { len: 9 }, Extent::Zeros { len: 1 << 40 }];
     seeds.put("extents", &format::extents::encode_extents(&extents))?;
-    for plain in [vec![0; 3000], b"letters and ledgers ".repeat(90)] {
-        let mut seed = vec![1, plain.len() as u8, (plain.len() >> 8) as u8, 0];
-        Compressor::new(3).compress(&plain, &mut seed);
-        seeds.put("decompress", &seed)?;
-    }
     Ok(())
 }

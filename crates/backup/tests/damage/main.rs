@@ -60,7 +60,7 @@ fn judge_all<'c>(subject: &Subject, cases: &'c [Case]) -> Vec<(&'c Case, Verdict
             let Some(case) = cases.get(number) else {
                 return judged;
             };
-            let with_backup = !matches!(case.way, Way::Flip(_)) || number % 16 == 0;
+            let with_backup = !matches!(case.way, Way::Flip(_)) || number.is_multiple_of(16);
             judged.push((case, subject.judge(case, with_backup)));
         }
     };

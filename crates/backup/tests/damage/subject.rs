@@ -138,7 +138,7 @@ impl Subject {
         let report = self.lab.check(&repository).expect("check ends");
         verdict.found |= !report.damaged.is_empty();
         let fork = Arc::new(storage.fork());
-        self.sort_out(case, &storage, &repository, errors, &mut verdict);
+        self.sort_out(case, &storage, &repository, &errors, &mut verdict);
         let storage = fork;
         if with_backup {
             verdict.cached_whole = self.next_backup(&storage, true, case, &mut verdict);
@@ -212,7 +212,7 @@ impl Subject {
         case: &Case,
         storage: &Arc<MemoryStorage>,
         repository: &Repository,
-        errors: Vec<(Option<SnapshotId>, RepositoryError)>,
+        errors: &[(Option<SnapshotId>, RepositoryError)],
         verdict: &mut Verdict,
     ) {
         let mut culprits = vec![case.name];
@@ -221,7 +221,12 @@ impl Subject {
         }
         if case.name.kind() == ObjectKind::Index {
             // Nothing is lost: the index can be made again.
-            repository.rebuild_index(RepairOptions { all: true, read_data: false }).expect("rebuild the index");
+            repository
+                .rebuild_index(RepairOptions {
+                    all: true,
+                    read_data: false,
+                })
+                .expect("rebuild the index");
             let again = self.lab.open(storage.clone()).expect("open it again");
             let errors = self.read(&again, verdict);
             verdict.lost = errors.iter().map(|(_, error)| error.to_string()).collect();

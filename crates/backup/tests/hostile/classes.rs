@@ -537,7 +537,7 @@ fn segments() -> Vec<Class> {
             blobs[0].len = u32::MAX;
         }),
         lying("index: pack that is not there", |pack, _, _| {
-            pack.id.0 = [8; 16]
+            pack.id.0 = [8; 16];
         }),
         lying("index: data pack called a map pack", |pack, _, _| {
             pack.is_map = true;

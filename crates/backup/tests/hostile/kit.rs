@@ -254,6 +254,9 @@ impl Kit {
         let mut entries = reader.entries(snapshot.root, &PathKey::root());
         while let Ok(Some(_)) = entries.next() {}
         let _ = self.lab.check(&repository);
-        let _ = repository.rebuild_index(RepairOptions { all: true, read_data: false });
+        let _ = repository.rebuild_index(RepairOptions {
+            all: true,
+            read_data: false,
+        });
     }
 }

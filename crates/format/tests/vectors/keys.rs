@@ -135,6 +135,7 @@ fn slot() -> KeySlot {
         created: "2027-01-15T08:00:00Z".to_owned(),
         kdf: SlotKdf::Blake3 { salt },
         sealed: Vec::new(),
+        seal: [0; 32],
     };
     let secret = Secret::Raw(k().into());
     let locked = LockedKeyset::lock_with(
@@ -144,9 +145,10 @@ fn slot() -> KeySlot {
         &slot.additional_data(),
     )
     .unwrap();
-    let keyset = locked.unlock(&secret, &slot.additional_data()).unwrap();
-    assert!(!keyset.can_read());
+    let opened = locked.unlock(&secret, &slot.additional_data()).unwrap();
+    assert!(!opened.can_read());
     slot.sealed = locked.sealed;
+    slot.seal = keyset().commit(&[0; 32], &slot.sealed_record());
     assert_eq!(
         KeySlot::decode(slot.encode().as_bytes()).as_ref(),
         Ok(&slot)

@@ -95,6 +95,7 @@ fn add_password(storage: &dyn Storage, keyset: &Keyset, entropy: &Stream) {
             salt,
         },
         sealed: Vec::new(),
+        seal: [0; 32],
     };
     let kdf = Kdf::Argon2id {
         memory_kib,
@@ -106,6 +107,7 @@ fn add_password(storage: &dyn Storage, keyset: &Keyset, entropy: &Stream) {
     slot.sealed = LockedKeyset::lock_with(kdf, &secret, keyset, &slot.additional_data())
         .unwrap()
         .sealed;
+    slot.seal = keyset.commit(&[0; 32], &slot.sealed_record());
     let name = ObjectName::Key(slot.id);
     storage.put_new(&name, slot.encode().as_bytes()).unwrap();
 }
