@@ -31,4 +31,6 @@ else
 fi
 
 step "tests"
-cargo test --workspace --no-fail-fast
+cargo test --workspace --exclude recoup-backup --exclude recoup --no-fail-fast
+# These print how many crashes, damages, hostile repositories and kills they tried.
+cargo test -p recoup-backup -p recoup --no-fail-fast -- --nocapture

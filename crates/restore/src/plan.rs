@@ -155,7 +155,7 @@ impl Plan {
     }
 }
 
-/// What [`crate::run`] would do. Where the target is missing or empty this costs nothing: the counts
+/// What [`crate::run()`] would do. Where the target is missing or empty this costs nothing: the counts
 /// are then those of the snapshot, and `from` a part of it is counted without looking further.
 pub fn plan(
     repository: &Repository,
