@@ -142,24 +142,13 @@ impl Repository {
             let lists_lost = packs
                 .iter()
                 .any(|pack| lost.contains(pack) || holed.contains(pack));
-            if all || lists_lost || !self.blocks_are_whole(&run)? {
+            if all || lists_lost || !run.is_whole(self.storage())? {
                 bad.push(Bad { id, packs });
             } else {
                 sound.extend(packs);
             }
         }
         Ok((sound, bad))
-    }
-
-    fn blocks_are_whole(&self, run: &Run) -> Result<bool> {
-        for at in 0..run.directory.blocks.len() {
-            match run.read_block(at, self.storage()) {
-                Ok(_) => {}
-                Err(error) if error.is_damage() => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
     }
 
     /// Reads every pack and names the segments that can't be read.

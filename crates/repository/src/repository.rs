@@ -162,6 +162,12 @@ impl Repository {
         if !runs.iter().all(listed) || !self.snapshot_ids()?.contains(snapshot) {
             return Ok(false);
         }
+        // What a damaged block lists can't be found any more, and a cache would still name it.
+        for run in &present {
+            if !run.is_whole(&*self.storage)? {
+                return Ok(false);
+            }
+        }
         Ok(self.lost_packs()?.is_empty())
     }
 

@@ -148,6 +148,18 @@ impl Run {
         Ok(block)
     }
 
+    /// Whether every block can be read.
+    pub fn is_whole(&self, storage: &dyn Storage) -> Result<bool> {
+        for at in 0..self.directory.blocks.len() {
+            match self.read_block(at, storage) {
+                Ok(_) => {}
+                Err(error) if error.is_damage() => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads a block from storage, checking it.
     pub fn read_block(&self, at: usize, storage: &dyn Storage) -> Result<Vec<IndexedBlob>> {
         let name = ObjectName::Index(self.id);
