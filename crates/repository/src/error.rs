@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use codec::CodecError;
 use format::FormatError;
-use model::{BlobId, PackId, SnapshotId};
+use model::BlobId;
 use storage::StorageError;
 use thiserror::Error;
 
@@ -52,12 +52,6 @@ pub enum RepositoryError {
         /// The blob.
         id: BlobId,
     },
-    /// There is no such snapshot.
-    #[error("find snapshot {id}: there is no such snapshot")]
-    SnapshotMissing {
-        /// The snapshot.
-        id: SnapshotId,
-    },
     /// The secret opens no key slot.
     #[error("open the repository: the password or key fits none of its {slots} keys")]
     WrongKey {
@@ -99,14 +93,6 @@ pub enum RepositoryError {
     /// A background thread ended.
     #[error("write the repository: an earlier write failed")]
     Poisoned,
-    /// A pack's key can't be had.
-    #[error("open pack {pack}: {why}")]
-    PackKey {
-        /// The pack.
-        pack: PackId,
-        /// Why not.
-        why: String,
-    },
 }
 
 impl RepositoryError {
@@ -163,7 +149,6 @@ impl RepositoryError {
                 | Self::Newer { .. }
                 | Self::NewerField { .. }
                 | Self::BlobMissing { .. }
-                | Self::PackKey { .. }
                 | Self::Storage(
                     StorageError::Missing { .. }
                         | StorageError::Truncated { .. }

@@ -173,7 +173,7 @@ pub fn plan(
         check(snapshot, options)?;
         return Ok(Plan {
             create: Amount {
-                paths: totals.files + totals.directories,
+                paths: totals.files.saturating_add(totals.directories),
                 bytes: totals.bytes,
             },
             available_bytes: available(&options.target),

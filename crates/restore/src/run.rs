@@ -73,7 +73,11 @@ pub(crate) fn run_within(
     monitor.step(Step::Writing);
     if from.is_root() {
         let totals = &snapshot.totals;
-        monitor.found(totals.files + totals.directories, totals.bytes);
+        // A hostile record may say anything.
+        monitor.found(
+            totals.files.saturating_add(totals.directories),
+            totals.bytes,
+        );
         monitor.found_all();
     }
     windows(&context, &reader, snapshot)?;
