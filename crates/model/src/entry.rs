@@ -107,6 +107,33 @@ pub enum Content {
     ExtentList(BlobId),
 }
 
+impl Content {
+    /// Whether both stand for the same bytes, as far as can be told without reading: holes and stored
+    /// zeros are the same, lists kept elsewhere are compared by their ids.
+    pub fn same_bytes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Extents(one), Self::Extents(two)) => one == two || pieces(one).eq(pieces(two)),
+            (one, two) => one == two,
+        }
+    }
+}
+
+/// The stretches with neighbouring zeros joined, as `(blob or zeros, length)`.
+fn pieces(extents: &[Extent]) -> impl Iterator<Item = (Option<BlobId>, u64)> {
+    let mut rest = extents.iter().peekable();
+    std::iter::from_fn(move || {
+        let first = rest.next()?;
+        if let Extent::Data { id, len } = first {
+            return Some((Some(*id), *len));
+        }
+        let mut len = first.len();
+        while let Some(Extent::Zeros { .. } | Extent::Hole { .. }) = rest.peek() {
+            len = len.saturating_add(rest.next().map_or(0, Extent::len));
+        }
+        Some((None, len))
+    })
+}
+
 /// An extended attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Xattr {
@@ -193,12 +220,31 @@ impl Entry {
     }
 
     /// Whether both hold the same thing: kind, bytes, link target and device; not who owns it, nor
-    /// when it changed.
+    /// when it changed, nor whether zeros are stored or a hole.
     pub fn same_content(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.size == other.size
-            && self.content == other.content
+            && self.content.same_bytes(&other.content)
             && self.target == other.target
             && self.device == other.device
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_and_zeros_are_the_same_bytes() {
+        let data = |byte| Extent::Data {
+            id: BlobId([byte; 32]),
+            len: 5,
+        };
+        let (zeros, hole) = (Extent::Zeros { len: 4 }, Extent::Hole { len: 8 });
+        let one = Content::Extents(vec![data(1), zeros, hole, data(2)]);
+        let two = Content::Extents(vec![data(1), Extent::Hole { len: 12 }, data(2)]);
+        assert!(one != two && one.same_bytes(&two));
+        let three = Content::Extents(vec![data(1), Extent::Hole { len: 12 }, data(3)]);
+        assert!(!one.same_bytes(&three) && !one.same_bytes(&Content::Empty));
     }
 }

@@ -9,6 +9,7 @@ pub mod key;
 pub mod entry;
 pub mod snapshot;
 pub mod change;
+pub mod plan;
 pub mod monitor;
 
 pub use change::{Change, ChangeKind};
@@ -16,5 +17,6 @@ pub use entry::{Content, Device, Entry, Extent, Kind, LinkId, Xattr, Xattrs};
 pub use id::{BlobId, IdParseError, KeyId, PackId, RepositoryId, RunId, SnapshotId};
 pub use key::{KeyError, PathKey};
 pub use monitor::{Cancel, Entropy, Monitor, Silent, Step};
+pub use plan::{Action, Conflict, ConflictKind, Deferred, Kept, Plan};
 pub use snapshot::{Names, Snapshot, Totals};
 pub use time::Timestamp;
