@@ -17,8 +17,10 @@ mod pipeline;
 mod assemble;
 mod run;
 mod live;
+mod look;
 
 pub use error::BackupError;
 pub use live::compare_live;
-pub use options::{BackupOptions, Counts, Problem, Report};
+pub use look::{Looked, look};
+pub use options::{BackupOptions, Counts, Problem, Report, Selection};
 pub use run::{backup, dry_run};

@@ -41,7 +41,7 @@ pub fn compare_live(
         .map(|_| Namer::new(repository, &counted))
         .collect();
     let maps = MapReader::new(repository);
-    let below = options.subtree.clone().unwrap_or_default();
+    let below = options.selection.base();
     let mut entries = maps.entries(snapshot.root, &below);
     let stored = entries.next()?;
     let mut comparison = Comparison {

@@ -1,9 +1,32 @@
 //! What a backup is asked, and what it answers.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::{PathKey, Snapshot, SnapshotId};
 use source::files::Excludes;
+
+/// Which part of a source is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// All of it.
+    #[default]
+    All,
+    /// A place and everything beneath it.
+    Below(PathKey),
+    /// Just these, in ascending order: what is not there is passed over.
+    Keys(Arc<[PathKey]>),
+}
+
+impl Selection {
+    /// The place that everything selected lies at or beneath.
+    pub(crate) fn base(&self) -> PathKey {
+        match self {
+            Self::Below(key) => key.clone(),
+            Self::All | Self::Keys(_) => PathKey::root(),
+        }
+    }
+}
 
 /// What to back up, and how.
 #[derive(Debug, Clone)]
@@ -12,8 +35,8 @@ pub struct BackupOptions {
     pub root: PathBuf,
     /// Name of the source: for files, the bytes of its root.
     pub source: Vec<u8>,
-    /// Only this part of it: what a restore is about to change, for a safety snapshot.
-    pub subtree: Option<PathKey>,
+    /// Which part of it: what is about to be changed, for a safety snapshot.
+    pub selection: Selection,
     /// Labels.
     pub tags: Vec<String>,
     /// This machine.

@@ -14,7 +14,7 @@ use crate::cache::{CacheReader, Fingerprint};
 use crate::context::Context;
 use crate::error::{BackupError, Result};
 use crate::large::Large;
-use crate::options::BackupOptions;
+use crate::options::{BackupOptions, Selection};
 use crate::sink::Sink;
 use crate::worker::work;
 
@@ -52,9 +52,11 @@ pub(crate) fn read_source<S: Sink + Send>(
             .collect();
         drop((tasks, done_sender));
         let mut walker = Walker::new(context, cache, task_sender, done, collect);
-        let walked = walker
-            .walk(&root)
-            .and_then(|summary| walker.finish().map(|()| summary));
+        let walked = match &context.options.selection {
+            Selection::Keys(keys) => walker.look(&tree, keys),
+            _ => walker.walk(&root),
+        };
+        let walked = walked.and_then(|summary| walker.finish().map(|()| summary));
         drop(walker);
         // A worker's own error says more than the closed channel that the walker saw.
         let mut worked = Ok(());
@@ -68,15 +70,12 @@ pub(crate) fn read_source<S: Sink + Send>(
 /// Where the scan begins: the root, or the part of it that is asked for.
 fn scan_root(options: &BackupOptions) -> std::path::PathBuf {
     use std::os::unix::ffi::OsStringExt;
-    match options
-        .subtree
-        .as_ref()
-        .filter(|subtree| !subtree.is_root())
-    {
-        Some(subtree) => options
-            .root
-            .join(std::ffi::OsString::from_vec(subtree.to_path())),
-        None => options.root.clone(),
+    let base = options.selection.base();
+    if base.is_root() {
+        options.root.clone()
+    } else {
+        let path = std::ffi::OsString::from_vec(base.to_path());
+        options.root.join(path)
     }
 }
 
@@ -108,12 +107,7 @@ impl<'a, 'c> Walker<'a, 'c> {
         done: Receiver<Done>,
         collect: &'c mut dyn Collect,
     ) -> Self {
-        let prefix = context
-            .options
-            .subtree
-            .clone()
-            .unwrap_or_default()
-            .into_bytes();
+        let prefix = context.options.selection.base().into_bytes();
         Self {
             context,
             cache,
@@ -157,6 +151,32 @@ impl<'a, 'c> Walker<'a, 'c> {
             Some(error) => Err(error),
             None => Ok(summary?),
         }
+    }
+
+    /// Takes the given keys in place of a scan.
+    fn look(&mut self, tree: &TreeReader, keys: &[PathKey]) -> Result<ScanSummary> {
+        let mut summary = ScanSummary::default();
+        let mut look = tree.look();
+        for key in keys {
+            if self.context.cancel.requested() {
+                return Err(BackupError::Cancelled);
+            }
+            match look.stat(key.as_bytes()) {
+                Ok(Some(stat)) => {
+                    match stat.kind {
+                        Kind::Directory => summary.directories += 1,
+                        _ => summary.files += 1,
+                    }
+                    self.entry(key.as_bytes(), stat)?;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    summary.problems += 1;
+                    self.collect.problem(key.as_bytes(), error.to_string());
+                }
+            }
+        }
+        Ok(summary)
     }
 
     fn take(&mut self, scanned: Scanned) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::assemble::{Assembler, Found, Shared};
 use crate::cache::{CacheHead, CacheReader, CacheWriter};
 use crate::context::Context;
 use crate::error::{BackupError, Result};
-use crate::options::{BackupOptions, Report};
+use crate::options::{BackupOptions, Report, Selection};
 use crate::pipeline::read_source;
 use crate::sink::{Namer, Sink};
 
@@ -43,7 +43,7 @@ pub fn backup(
     let writer = options
         .cache
         .as_ref()
-        .filter(|_| options.subtree.is_none())
+        .filter(|_| options.selection == Selection::All)
         .map(|path| CacheWriter::create(path, repository));
     let (read, written) = repository.write(monitor, |session| {
         let sinks = (0..options.threads.max(1))

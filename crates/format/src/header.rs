@@ -31,6 +31,8 @@ pub enum ObjectType {
     Snapshot = 3,
     /// A run of the index.
     IndexRun = 4,
+    /// A record of a log.
+    LogRecord = 5,
 }
 
 impl ObjectType {
@@ -40,6 +42,7 @@ impl ObjectType {
             2 => Self::MapPack,
             3 => Self::Snapshot,
             4 => Self::IndexRun,
+            5 => Self::LogRecord,
             _ => return None,
         })
     }

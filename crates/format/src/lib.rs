@@ -13,6 +13,9 @@ pub mod extents;
 pub mod fields;
 pub mod entry;
 pub mod snapshot;
+pub mod log;
+pub mod plan;
+pub mod operation;
 pub mod config;
 pub mod slot;
 

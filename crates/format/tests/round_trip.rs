@@ -112,6 +112,10 @@ proptest! {
     fn noise_never_panics(noise in bytes(300)) {
         let _ = decode_entry(&noise);
         let _ = decode_snapshot(&noise);
+        let _ = recoup_format::log::decode_log_record(&noise);
+        let _ = recoup_format::plan::decode_plan(&noise);
+        let _ = recoup_format::operation::decode_begun(&noise);
+        let _ = recoup_format::operation::decode_ended(&noise);
         let _ = decode_extents(&noise);
         let _ = decode_xattrs(&noise);
         let _ = recoup_format::pack::decode_footer(&noise);

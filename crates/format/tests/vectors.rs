@@ -7,6 +7,8 @@
 mod document;
 #[path = "vectors/keys.rs"]
 mod keys;
+#[path = "vectors/logs.rs"]
+mod logs;
 #[path = "vectors/map.rs"]
 mod map;
 #[path = "vectors/objects.rs"]
@@ -28,6 +30,7 @@ fn every_vector_of_the_document_is_what_the_code_makes() {
         objects::vectors(),
         records::vectors(),
         map::vectors(),
+        logs::vectors(),
     ]
     .into_iter()
     .flatten()

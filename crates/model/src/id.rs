@@ -120,6 +120,10 @@ id_type!(
     /// Name of a key slot: random.
     KeyId, 16
 );
+id_type!(
+    /// Name of a log: keyed BLAKE3 of what it is the log of.
+    LogId, 16
+);
 
 #[cfg(test)]
 mod tests {

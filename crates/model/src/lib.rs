@@ -10,13 +10,15 @@ pub mod entry;
 pub mod snapshot;
 pub mod change;
 pub mod plan;
+pub mod operation;
 pub mod monitor;
 
 pub use change::{Change, ChangeKind};
 pub use entry::{Content, Device, Entry, Extent, Kind, LinkId, Xattr, Xattrs};
-pub use id::{BlobId, IdParseError, KeyId, PackId, RepositoryId, RunId, SnapshotId};
+pub use id::{BlobId, IdParseError, KeyId, LogId, PackId, RepositoryId, RunId, SnapshotId};
 pub use key::{KeyError, PathKey};
 pub use monitor::{Cancel, Entropy, Monitor, Silent, Step};
+pub use operation::{Amounts, Operation};
 pub use plan::{Action, Conflict, ConflictKind, Deferred, Kept, Plan};
 pub use snapshot::{Names, Snapshot, Totals};
 pub use time::Timestamp;

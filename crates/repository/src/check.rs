@@ -30,6 +30,7 @@ impl Repository {
         self.check_runs(&mut report)?;
         let packs = self.check_packs(&mut report)?;
         self.check_snapshots(&mut report, cancel)?;
+        self.check_logs(&mut report)?;
         if options.read_data {
             self.read_packs(&packs, options, &mut report, monitor, cancel)?;
         }

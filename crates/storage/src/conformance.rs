@@ -7,6 +7,7 @@ use crate::name::ObjectKind;
 use crate::name::ObjectName;
 use crate::storage::Storage;
 use model::KeyId;
+use model::LogId;
 use model::PackId;
 use model::RunId;
 use model::SnapshotId;
@@ -40,13 +41,14 @@ pub fn conformance(make: impl Fn() -> Box<dyn Storage>) {
     println!("conformance: {} checks passed", CHECKS.len());
 }
 
-fn one_of_each(byte: u8) -> [ObjectName; 5] {
+fn one_of_each(byte: u8) -> [ObjectName; 6] {
     [
         ObjectName::Config,
         ObjectName::Key(KeyId([byte; 16])),
         ObjectName::Pack(PackId([byte; 16])),
         ObjectName::Index(RunId([byte; 16])),
         ObjectName::Snapshot(SnapshotId([byte; 32])),
+        ObjectName::Log(LogId([byte; 16]), u64::from(byte)),
     ]
 }
 
@@ -103,7 +105,7 @@ fn empty(storage: &dyn Storage) {
 fn put_and_read(storage: &dyn Storage) {
     for (name, len) in one_of_each(0xab)
         .into_iter()
-        .zip([0, 1, 4096, 70_000, 1_000_000])
+        .zip([0, 1, 4096, 70_000, 1_000_000, 300])
     {
         let bytes: Vec<u8> = (0..len).map(|at: usize| (at % 251) as u8).collect();
         storage.put_new(&name, &bytes).unwrap();

@@ -158,7 +158,12 @@ impl LocalStorage {
         }
         // Keys alone may be left by an interrupted creation. Anything else belongs to a repository that
         // has lost its config: to be repaired, not made anew.
-        for kind in [ObjectKind::Pack, ObjectKind::Index, ObjectKind::Snapshot] {
+        for kind in [
+            ObjectKind::Pack,
+            ObjectKind::Index,
+            ObjectKind::Snapshot,
+            ObjectKind::Log,
+        ] {
             familiar = familiar && self.list(kind)?.is_empty();
         }
         if familiar {
@@ -249,10 +254,11 @@ impl Storage for LocalStorage {
                 Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             },
-            ObjectKind::Pack => {
+            ObjectKind::Pack | ObjectKind::Log => {
+                let digits = if kind == ObjectKind::Pack { 2 } else { 32 };
                 for entry in self.tree.entries(kind.directory())? {
-                    if let Some(fan) = entry.to_str().filter(|fan| is_fan(fan)) {
-                        self.list_directory(&format!("{}/{fan}", kind.directory()), &mut found)?;
+                    if let Some(inner) = entry.to_str().filter(|name| is_hex(name, digits)) {
+                        self.list_directory(&format!("{}/{inner}", kind.directory()), &mut found)?;
                     }
                 }
             }
@@ -284,9 +290,9 @@ impl Storage for LocalStorage {
     }
 }
 
-/// Whether this is the name of one of the directories that packs are spread over.
-fn is_fan(name: &str) -> bool {
-    name.len() == 2
+/// Whether this is the name of one of the directories that packs and logs are divided into.
+fn is_hex(name: &str, digits: usize) -> bool {
+    name.len() == digits
         && name
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

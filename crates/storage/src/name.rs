@@ -1,6 +1,7 @@
 //! Names of objects. They are made from typed ids only, so no name can lead out of a repository.
 
 use model::KeyId;
+use model::LogId;
 use model::PackId;
 use model::RunId;
 use model::SnapshotId;
@@ -22,16 +23,19 @@ pub enum ObjectKind {
     Index,
     /// Snapshot records.
     Snapshot,
+    /// Records of logs: operations, points in time.
+    Log,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Config,
         Self::Key,
         Self::Pack,
         Self::Index,
         Self::Snapshot,
+        Self::Log,
     ];
 
     /// The word that people and scripts read.
@@ -42,6 +46,7 @@ impl ObjectKind {
             Self::Pack => "pack",
             Self::Index => "index",
             Self::Snapshot => "snapshot",
+            Self::Log => "log",
         }
     }
 
@@ -53,6 +58,7 @@ impl ObjectKind {
             Self::Pack => "packs",
             Self::Index => "index",
             Self::Snapshot => "snapshots",
+            Self::Log => "timeline",
         }
     }
 
@@ -61,7 +67,7 @@ impl ObjectKind {
     pub fn bytes_max(self) -> u64 {
         match self {
             Self::Config | Self::Key => MIB,
-            Self::Snapshot => 64 * MIB,
+            Self::Snapshot | Self::Log => 64 * MIB,
             Self::Pack => 512 * MIB,
             Self::Index => 2048 * MIB,
         }
@@ -93,6 +99,8 @@ pub enum ObjectName {
     Index(RunId),
     /// `snapshots/<id>`
     Snapshot(SnapshotId),
+    /// `timeline/<log>/<number>`, with sixteen digits
+    Log(LogId, u64),
 }
 
 impl ObjectName {
@@ -104,6 +112,7 @@ impl ObjectName {
             Self::Pack(_) => ObjectKind::Pack,
             Self::Index(_) => ObjectKind::Index,
             Self::Snapshot(_) => ObjectKind::Snapshot,
+            Self::Log(..) => ObjectKind::Log,
         }
     }
 
@@ -115,6 +124,7 @@ impl ObjectName {
             Self::Pack(id) => id.to_hex(),
             Self::Index(id) => id.to_hex(),
             Self::Snapshot(id) => id.to_hex(),
+            Self::Log(_, number) => format!("{number:016x}"),
         }
     }
 
@@ -122,6 +132,7 @@ impl ObjectName {
     pub fn directory(&self) -> String {
         match self {
             Self::Pack(id) => format!("packs/{:02x}", id.0[0]),
+            Self::Log(log, _) => format!("timeline/{log}"),
             _ => self.kind().directory().to_owned(),
         }
     }
@@ -135,6 +146,7 @@ impl fmt::Display for ObjectName {
             Self::Pack(id) => write!(f, "packs/{:02x}/{id}", id.0[0]),
             Self::Index(id) => write!(f, "index/{id}"),
             Self::Snapshot(id) => write!(f, "snapshots/{id}"),
+            Self::Log(log, number) => write!(f, "timeline/{log}/{number:016x}"),
         }
     }
 }
@@ -153,6 +165,10 @@ impl FromStr for ObjectName {
                 .map(Self::Pack),
             Some(("index", id)) => id.parse().ok().map(Self::Index),
             Some(("snapshots", id)) => id.parse().ok().map(Self::Snapshot),
+            Some(("timeline", rest)) => rest.split_once('/').and_then(|(log, number)| {
+                let number = u64::from_str_radix(number, 16).ok()?;
+                Some(Self::Log(log.parse().ok()?, number))
+            }),
             Some(_) => None,
         };
         // Writing it out again refuses upper-case digits, a wrong fan-out directory and all the rest.
@@ -167,12 +183,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = ObjectName> {
-        (0..5u8, any::<[u8; 16]>(), any::<[u8; 32]>()).prop_map(|(kind, short, long)| match kind {
+        let parts = (0..6u8, any::<[u8; 16]>(), any::<[u8; 32]>(), any::<u64>());
+        parts.prop_map(|(kind, short, long, number)| match kind {
             0 => ObjectName::Config,
             1 => ObjectName::Key(KeyId(short)),
             2 => ObjectName::Pack(PackId(short)),
             3 => ObjectName::Index(RunId(short)),
-            _ => ObjectName::Snapshot(SnapshotId(long)),
+            4 => ObjectName::Snapshot(SnapshotId(long)),
+            _ => ObjectName::Log(LogId(short), number),
         })
     }
 
@@ -187,7 +205,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_is_written_the_same(text in "(config|keys|packs|index|snapshots)?[/.a-fA-F0-9]{0,70}") {
+        fn whatever_parses_is_written_the_same(text in "(config|keys|packs|index|snapshots|timeline)?[/.+a-fA-F0-9]{0,70}") {
             if let Ok(name) = text.parse::<ObjectName>() {
                 prop_assert_eq!(name.to_string(), text);
             }
@@ -195,8 +213,10 @@ mod tests {
 
         #[test]
         fn order_within_a_kind_is_order_of_text(a in any::<[u8; 16]>(), b in any::<[u8; 16]>()) {
-            let (a, b) = (ObjectName::Pack(PackId(a)), ObjectName::Pack(PackId(b)));
-            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            let (one, two) = (ObjectName::Pack(PackId(a)), ObjectName::Pack(PackId(b)));
+            prop_assert_eq!(one.cmp(&two), one.to_string().cmp(&two.to_string()));
+            let log = |id: [u8; 16]| ObjectName::Log(LogId([0; 16]), u64::from(id[0]) << 56 | u64::from(id[9]));
+            prop_assert_eq!(log(a).cmp(&log(b)), log(a).to_string().cmp(&log(b).to_string()));
         }
     }
 
@@ -217,6 +237,11 @@ mod tests {
             format!("index/{id}00"),
             format!("snapshots/{id}"),
             format!("tmp/{id}"),
+            format!("timeline/{id}"),
+            format!("timeline/{id}/7"),
+            format!("timeline/{id}/00000000000000AB"),
+            format!("timeline/{id}/+00000000000000a"),
+            format!("timeline/{id}/00000000000000000a"),
         ] {
             assert_eq!(text.parse::<ObjectName>(), Err(ObjectNameError), "{text}");
         }

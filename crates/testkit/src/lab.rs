@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 
 use backup::BackupError;
-use backup::BackupOptions;
 use backup::Report;
+use backup::{BackupOptions, Selection};
 use codec::Secret;
 use format::Role;
 use model::Cancel;
@@ -59,7 +59,7 @@ pub fn options(root: &Path) -> BackupOptions {
     BackupOptions {
         root: root.to_owned(),
         source: b"/home/ada".to_vec(),
-        subtree: None,
+        selection: Selection::All,
         tags: Vec::new(),
         host: "lab".to_owned(),
         user: "ada".to_owned(),

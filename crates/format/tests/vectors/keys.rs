@@ -54,6 +54,8 @@ pub(crate) fn vectors() -> Vec<Vector> {
         Vector::text("recovery-code", recovery::format(&k()).as_str()),
         Vector::new("blob-id", id_key.blob_id(b"recoup").0),
         Vector::new("snapshot-id", id_key.snapshot_id(b"recoup").0),
+        Vector::new("log-id", id_key.log_id(b"operations").0),
+        Vector::new("log-hash", id_key.log_hash(b"recoup")),
         Vector::new("link-id", &id_key.blob_id(b"a\0b").0[..16]),
         wrapped_key(),
         Vector::new("seal", sealed),

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use backup::{BackupOptions, Report};
+use backup::{BackupOptions, Report, Selection};
 use clap::Args;
 use model::{Cancel, SnapshotId};
 use serde_json::json;
@@ -338,7 +338,7 @@ fn options(
     Ok(BackupOptions {
         root: root.to_owned(),
         source,
-        subtree: None,
+        selection: Selection::All,
         tags,
         host: arguments.host.clone().unwrap_or_else(|| context.host()),
         user: context::user(),

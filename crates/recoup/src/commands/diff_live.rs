@@ -1,6 +1,6 @@
 //! `recoup diff SNAPSHOT live`.
 
-use backup::BackupOptions;
+use backup::{BackupOptions, Selection};
 use source::files::{ExcludeOptions, Excludes};
 
 use crate::access::caches;
@@ -72,7 +72,7 @@ fn options(opened: &Opened, before: &Found, context: &Context) -> Result<BackupO
         exclude: Excludes::new(&root, &exclude)?,
         root,
         source: snapshot.source.clone(),
-        subtree: (!before.key.is_root()).then(|| before.key.clone()),
+        selection: Selection::Below(before.key.clone()),
         tags: Vec::new(),
         host: context.host(),
         user: String::new(),

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use backup::BackupOptions;
+use backup::{BackupOptions, Selection};
 use model::{Cancel, PathKey, SnapshotId};
 use source::files::{ExcludeOptions, Excludes};
 
@@ -122,7 +122,7 @@ fn options(
         root: root.to_owned(),
         source,
         // Named even when it is the root: the cache is read, but stays that of the last backup.
-        subtree: Some(key.clone()),
+        selection: Selection::Below(key.clone()),
         tags: Vec::new(),
         host: context.host(),
         user: context::user(),

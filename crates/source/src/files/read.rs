@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::{Kind, Xattr};
-use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, StatxFlags};
 use rustix::io::Errno;
 
 use crate::SourceError;
@@ -93,6 +93,14 @@ impl TreeReader {
         look().map_err(|errno| self.refused("look at", key, errno))
     }
 
+    /// Looks at many paths in key order, each directory opened once.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            tree: self,
+            directory: None,
+        }
+    }
+
     /// The target of a symbolic link.
     pub fn read_link(&self, key: &[u8]) -> Result<Vec<u8>, SourceError> {
         let read = || rustix::fs::readlinkat(self.place(key)?, c"", Vec::new());
@@ -170,8 +178,54 @@ impl TreeReader {
         open_beneath(self.root.as_fd(), key, PLACE, Mode::empty())
     }
 
+    /// Absence is an answer here, not an error.
+    fn refused_none<T>(
+        &self,
+        looked: rustix::io::Result<T>,
+        key: &[u8],
+    ) -> Result<Option<T>, SourceError> {
+        match looked {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(self.refused("look at", key, errno)),
+        }
+    }
+
     fn refused(&self, action: &'static str, key: &[u8], errno: Errno) -> SourceError {
         SourceError::io(action, path_of(&self.path, key), errno)
+    }
+}
+
+/// Looks at paths one after the other: see [`TreeReader::look`].
+#[derive(Debug)]
+pub struct Look<'t> {
+    tree: &'t TreeReader,
+    /// The directory looked into last, and what it is in the tree; `None` inside if there is none.
+    directory: Option<(Vec<u8>, Option<OwnedFd>)>,
+}
+
+impl Look<'_> {
+    /// The state of a path; `None` if nothing is there, which is so too where a directory on the way is
+    /// not there, or is no directory any more. A link is not followed.
+    pub fn stat(&mut self, key: &[u8]) -> Result<Option<Stat>, SourceError> {
+        let look = || self.tree.refused_none(Stat::of(&self.tree.root), key);
+        let Some(parent) = model::key::parent(key) else {
+            return look();
+        };
+        if self.directory.as_ref().is_none_or(|(at, _)| at != parent) {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            let opened = open_beneath(self.tree.root(), parent, flags, Mode::empty());
+            let opened = self.tree.refused_none(opened, key)?;
+            self.directory = Some((parent.to_vec(), opened));
+        }
+        let Some((_, Some(directory))) = &self.directory else {
+            return Ok(None);
+        };
+        let name = key.rsplit(|&byte| byte == 0).next().unwrap_or_default();
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let raw = rustix::fs::statx(directory, name, flags, StatxFlags::BASIC_STATS);
+        self.tree
+            .refused_none(raw.map(|raw| Stat::from_statx(&raw)), key)
     }
 }
 
