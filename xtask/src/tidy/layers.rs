@@ -22,26 +22,34 @@ pub(crate) fn check(metadata: &Value, problems: &mut Vec<String>) {
     }
     for package in crates() {
         let name = text(&package["name"]);
+        let excepted = package["metadata"]["recoup"]["stands-on"].as_array();
         for dependency in package["dependencies"].as_array().unwrap_or(&empty) {
             let is_dev = dependency["kind"] == "dev";
             let below = text(&dependency["name"]);
+            let is_excepted = excepted.is_some_and(|list| list.iter().any(|name| name == below));
             if let (Some(&upper), Some(&lower), false) =
                 (layers.get(name), layers.get(below), is_dev)
             {
-                check_edge((name, upper), (below, lower), problems);
+                check_edge((name, upper), (below, lower), is_excepted, problems);
             }
         }
     }
 }
 
-fn check_edge(upper: (&str, u64), lower: (&str, u64), problems: &mut Vec<String>) {
+/// Siblings may be built upon where the manifest says so; never the layers above.
+fn check_edge(
+    upper: (&str, u64),
+    lower: (&str, u64),
+    is_excepted: bool,
+    problems: &mut Vec<String>,
+) {
     let (name, layer) = upper;
     let (below, below_layer) = lower;
     if below_layer == TEST_LAYER {
         problems.push(format!(
             "{name}: {below} is for tests: only a dev-dependency"
         ));
-    } else if below_layer >= layer {
+    } else if below_layer > layer || (below_layer == layer && !is_excepted) {
         problems.push(format!(
             "{name} (layer {layer}) depends on {below} (layer {below_layer}): only lower layers"
         ));
@@ -76,5 +84,20 @@ mod tests {
         assert_eq!(problems(1, 2, Some("build")).len(), 1);
         assert_eq!(problems(5, 9, None).len(), 1);
         assert!(problems(1, 9, Some("dev")).is_empty());
+    }
+
+    #[test]
+    fn a_stated_sibling_is_no_problem() {
+        let package = |name: &str, stands_on: Value, dependencies: Value| json!({"name": name, "metadata": {"recoup": {"layer": 4, "stands-on": stands_on}}, "dependencies": dependencies});
+        let dependency = json!([{"name": "b", "kind": null}]);
+        for (stated, count) in [(json!(["b"]), 0), (json!(["c"]), 1), (json!([]), 1)] {
+            let packages = [
+                package("a", stated, dependency.clone()),
+                package("b", json!([]), json!([])),
+            ];
+            let mut problems = Vec::new();
+            check(&json!({"packages": packages}), &mut problems);
+            assert_eq!(problems.len(), count);
+        }
     }
 }
