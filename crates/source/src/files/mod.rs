@@ -16,6 +16,6 @@ pub mod write;
 
 pub use exclude::{ExcludeOptions, Excludes, Reason};
 pub use link::{LinkTable, owner_names};
-pub use read::{Extents, Look, Stretch, TreeReader, xattrs_of};
+pub use read::{Extents, Look, Stretch, TreeReader, xattrs_at, xattrs_of};
 pub use scan::{ScanOptions, ScanSummary, Scanned, scan};
 pub use stat::Stat;

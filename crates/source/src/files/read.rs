@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::SourceError;
 use crate::error::path_of;
-use crate::files::beneath::open_beneath;
+use crate::files::beneath::{is_name, open_beneath};
 use crate::files::stat::Stat;
 
 /// Longest value, and longest list of names, that Linux hands out.
@@ -124,16 +124,7 @@ impl TreeReader {
     /// Extended attributes of anything, sorted by name, without opening it. For an open file
     /// [`xattrs_of`] is cheaper.
     pub fn xattrs(&self, key: &[u8]) -> Result<Vec<Xattr>, SourceError> {
-        let read = || {
-            let place = self.place(key)?;
-            // Attribute calls refuse mere places; the link that the system keeps for each open
-            // descriptor leads to the very inode, even when that is a symbolic link.
-            let path = proc_path(&place);
-            collect(
-                |list| rustix::fs::listxattr(path.as_str(), list),
-                |name, value| rustix::fs::getxattr(path.as_str(), name, value),
-            )
-        };
+        let read = || xattrs_of_place(&self.place(key)?);
         read().map_err(|errno| self.refused("read the attributes of", key, errno))
     }
 
@@ -237,6 +228,26 @@ pub fn xattrs_of(file: impl AsFd) -> std::io::Result<Vec<Xattr>> {
         |list| rustix::fs::flistxattr(file, list),
         |name, value| rustix::fs::fgetxattr(file, name, value),
     )?)
+}
+
+/// Extended attributes of what `name` is in an open directory, sorted by name, without opening it for
+/// use or following it.
+pub fn xattrs_at(directory: impl AsFd, name: &[u8]) -> std::io::Result<Vec<Xattr>> {
+    if !is_name(name) {
+        return Err(Errno::INVAL.into());
+    }
+    let place = rustix::fs::openat(directory, name, PLACE, Mode::empty())?;
+    Ok(xattrs_of_place(&place)?)
+}
+
+/// Attribute calls refuse mere places; the link that the system keeps for each open descriptor leads to
+/// the very inode, even when that is a symbolic link.
+fn xattrs_of_place(place: &OwnedFd) -> rustix::io::Result<Vec<Xattr>> {
+    let path = proc_path(place);
+    collect(
+        |list| rustix::fs::listxattr(path.as_str(), list),
+        |name, value| rustix::fs::getxattr(path.as_str(), name, value),
+    )
 }
 
 fn proc_path(place: &OwnedFd) -> String {
