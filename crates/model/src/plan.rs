@@ -54,7 +54,7 @@ pub struct Step {
     /// What is done.
     pub action: Action,
     /// What stood at the key when the plan was made; `None` if nothing did. For [`Action::Beside`], the
-    /// live file that stays.
+    /// live file that stays. For [`Action::Move`], what stood at `from`: at the key itself nothing did.
     pub expects: Option<Entry>,
     /// What stands there afterwards; `None` if nothing does. For [`Action::Beside`], what is put beside.
     pub leaves: Option<Entry>,

@@ -1,0 +1,7 @@
+//! The laws of undo on random maps and trees, against oracles written apart from the engine.
+
+mod world;
+mod apply;
+mod oracle;
+mod maps;
+mod trees;
