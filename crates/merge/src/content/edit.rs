@@ -212,7 +212,8 @@ impl<'a> Editor<'a> {
 
     fn finish(mut self) -> Option<String> {
         // Stable: of two edits at one place, the one that was made first stands first.
-        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
+        self.edits
+            .sort_by_key(|(range, _)| (range.start, range.end));
         let mut text = String::with_capacity(self.live.len());
         let mut at = 0;
         for (range, new) in &self.edits {

@@ -100,10 +100,6 @@ fn texts(contents: [&[u8]; 3]) -> Result<[&str; 3], Reason> {
     if after != before {
         return Err(Reason::AfterIsNoBase);
     }
-    let [before, after, live] = contents.map(|bytes| std::str::from_utf8(bytes).ok());
-    Ok([
-        before.ok_or(Reason::Binary)?,
-        after.ok_or(Reason::Binary)?,
-        live.ok_or(Reason::Binary)?,
-    ])
+    let [before, after, live] = contents.map(|bytes| sniff::text(bytes).ok_or(Reason::Binary));
+    Ok([before?, after?, live?])
 }

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::lines;
-use super::tree::{Member, Node, Shape, Value, has_duplicates, item_id};
+use super::tree::{ID_FIELDS, Member, Node, Shape, has_duplicates, item_id};
 
 mod ini;
 mod toml;
@@ -17,7 +17,14 @@ pub(super) use toml::{is_valid as is_toml, proof as toml_proof};
 
 /// Parses an INI file.
 pub(super) fn parse_ini(text: &str) -> Option<Node> {
-    parse(text, &Dialect { header: ini::header, entry: ini::entry, is_ini: true })
+    parse(
+        text,
+        &Dialect {
+            header: ini::header,
+            entry: ini::entry,
+            is_ini: true,
+        },
+    )
 }
 
 /// Parses a TOML file.
@@ -25,7 +32,14 @@ pub(super) fn parse_toml(text: &str) -> Option<Node> {
     if !toml::is_valid(text) {
         return None;
     }
-    let root = parse(text, &Dialect { header: toml::header, entry: toml::entry, is_ini: false })?;
+    let root = parse(
+        text,
+        &Dialect {
+            header: toml::header,
+            entry: toml::entry,
+            is_ini: false,
+        },
+    )?;
     toml::is_flat(&root).then_some(root)
 }
 
@@ -65,7 +79,15 @@ struct Section {
 
 impl Section {
     fn open(header: Header, start: usize, lead: usize, body: usize) -> Self {
-        Self { header, start, lead, body, end: body, entries: Vec::new(), indent: None }
+        Self {
+            header,
+            start,
+            lead,
+            body,
+            end: body,
+            entries: Vec::new(),
+            indent: None,
+        }
     }
 
     fn close(self) -> Option<Member> {
@@ -76,7 +98,7 @@ impl Section {
         let mut key = self.header.name;
         if self.header.is_item {
             let value = node.value();
-            let id = ["id", "name", "key", "uid"].iter().find_map(|field| item_id(&value, field))?;
+            let id = ID_FIELDS.iter().find_map(|field| item_id(&value, field))?;
             key = format!("{key} {id}");
         }
         Some(Member {
@@ -91,7 +113,10 @@ impl Section {
 }
 
 fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
-    let top = Header { name: String::new(), is_item: false };
+    let top = Header {
+        name: String::new(),
+        is_item: false,
+    };
     let mut section = Section::open(top, 0, 0, 0);
     let mut sections = Vec::new();
     let (mut at, mut lead) = (0, None);
@@ -125,7 +150,10 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
                 lead: lead.take().unwrap_or(at)..at,
                 indent: 0,
                 is_pinned: false,
-                node: Node { span: entry.span, shape: Shape::Scalar(entry.lexeme) },
+                node: Node {
+                    span: entry.span,
+                    shape: Shape::Scalar(entry.lexeme),
+                },
             });
             section.end = end;
         }
@@ -143,8 +171,10 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
 
 fn is_unique(members: &[Member], dialect: &Dialect) -> bool {
     let is_unique_here = if dialect.is_ini {
-        let mut keys: Vec<String> =
-            members.iter().map(|member| member.key.to_lowercase()).collect();
+        let mut keys: Vec<String> = members
+            .iter()
+            .map(|member| member.key.to_lowercase())
+            .collect();
         keys.sort_unstable();
         keys.windows(2).all(|pair| pair[0] != pair[1])
     } else {
@@ -160,12 +190,17 @@ fn is_unique(members: &[Member], dialect: &Dialect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::tree::Value;
 
     fn says(node: &Node) -> String {
-        let Shape::Map(sections) = &node.shape else { return String::new() };
+        let Shape::Map(sections) = &node.shape else {
+            return String::new();
+        };
         let mut said = String::new();
         for section in sections {
-            let Value::Map(map) = section.node.value() else { continue };
+            let Value::Map(map) = section.node.value() else {
+                continue;
+            };
             for (key, value) in map {
                 said += &format!("{}|{key}={value:?}\n", section.key);
             }
@@ -208,8 +243,14 @@ mod tests {
         let node = parse_toml(text).expect("TOML");
         let said = says(&node);
         assert!(said.contains("|a.b=Scalar(\"1.0\")\n"), "{said}");
-        assert!(said.contains("|list=Scalar(\"[\\n  1, # ]\\n  '#]',\\n]\")\n"), "{said}");
-        assert!(said.contains("\"x.y\".z|text=Scalar(\"'''\\n[no]\\nk = 1\\n'''\")\n"), "{said}");
+        assert!(
+            said.contains("|list=Scalar(\"[\\n  1, # ]\\n  '#]',\\n]\")\n"),
+            "{said}"
+        );
+        assert!(
+            said.contains("\"x.y\".z|text=Scalar(\"'''\\n[no]\\nk = 1\\n'''\")\n"),
+            "{said}"
+        );
         assert!(said.contains("bin \"n\"|name"), "{said}");
         for text in [
             "a = 1\na = 2\n",

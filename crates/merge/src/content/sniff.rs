@@ -84,7 +84,13 @@ pub fn kind(bytes: &[u8]) -> Kind {
 /// could join two that differ.
 #[must_use]
 pub fn looks_like_text(bytes: &[u8]) -> bool {
-    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
+    text(bytes).is_some()
+}
+
+/// The bytes as text, if they look like it.
+pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    (!bytes.contains(&0)).then_some(text)
 }
 
 /// Shannon entropy of the bytes in bits per byte, 0 to 8.

@@ -21,7 +21,10 @@ pub(super) struct Format {
 
 /// What came of an attempt.
 pub(super) enum Attempt {
-    Merged { text: String, layout_kept: bool },
+    Merged {
+        text: String,
+        layout_kept: bool,
+    },
     /// A merge would be wrong, in whatever way it is made.
     Refused(Reason),
     /// Try lines. If the documents were understood, what the result has to say.
@@ -72,17 +75,13 @@ impl Format {
         (self.parse)(&self.whole_lines(text, ends)).map(|node| node.value())
     }
 
-    pub(super) fn merge(
-        &self,
-        before: &str,
-        after: &str,
-        live: &str,
-        ends: LineEnds,
-    ) -> Attempt {
+    pub(super) fn merge(&self, before: &str, after: &str, live: &str, ends: LineEnds) -> Attempt {
         let texts = [before, after, live].map(|text| self.whole_lines(text, ends));
         let [before, after, live_lines] = &texts;
         let is_valid = |text: &str| (self.is_valid)(text);
-        if is_valid(before) && is_valid(live_lines) && !is_valid(after) {
+        // Of INI only what we understand counts as valid, so that an unusual one is no garbage yet.
+        let is_told = self.how != How::Ini;
+        if is_told && is_valid(before) && is_valid(live_lines) && !is_valid(after) {
             return Attempt::Refused(Reason::AfterIsNoBase);
         }
         let nodes = texts.each_ref().map(|text| (self.parse)(text));
@@ -104,7 +103,10 @@ impl Format {
             return Attempt::Lines(Some(merged));
         };
         let [before_document, after_document, _] = documents;
-        let undone = self.apply([before_document, after_document, after_document], &values[0]);
+        let undone = self.apply(
+            [before_document, after_document, after_document],
+            &values[0],
+        );
         let layout_kept = undone.as_ref() != Some(before);
         if live_lines != live {
             text.truncate(text.len() - ends.bytes().len());
@@ -158,5 +160,5 @@ fn keeps_comments(after: &str, live: &str, result: &str) -> bool {
     let count = |counts: &HashMap<&str, usize>, line: &str| counts.get(line).copied().unwrap_or(0);
     live.iter()
         .filter(|&(line, &lives)| lives > count(&after, line))
-        .all(|(line, &lives)| count(&result, line) >= lives.min(lives - count(&after, line)))
+        .all(|(line, &lives)| count(&result, line) >= lives - count(&after, line))
 }

@@ -161,7 +161,10 @@ mod tests {
 
     #[test]
     fn a_missing_last_line_end_is_a_change_of_that_line() {
-        assert_eq!(merge("a\nb\nc", "x\nb\nc", "x\nb\nc\n"), Ok("a\nb\nc\n".into()));
+        assert_eq!(
+            merge("a\nb\nc", "x\nb\nc", "x\nb\nc\n"),
+            Ok("a\nb\nc\n".into())
+        );
         assert_eq!(
             merge("a\nb\n", "a\n", "a"),
             Err(Reason::Overlap),

@@ -161,8 +161,17 @@ mod tests {
     fn what_comes_back_follows_what_it_followed() {
         let all = |_: &str| true;
         assert_eq!(order(&["a", "c"], &["a", "b", "c"], all), ["a", "b", "c"]);
-        assert_eq!(order(&["a", "n"], &["x", "y", "a"], all), ["x", "y", "a", "n"]);
-        assert_eq!(order(&["a", "n"], &["a", "x", "y"], all), ["a", "x", "y", "n"]);
-        assert_eq!(order(&["a", "b"], &["a", "b", "c"], |id| id != "b"), ["a", "c"]);
+        assert_eq!(
+            order(&["a", "n"], &["x", "y", "a"], all),
+            ["x", "y", "a", "n"]
+        );
+        assert_eq!(
+            order(&["a", "n"], &["a", "x", "y"], all),
+            ["a", "x", "y", "n"]
+        );
+        assert_eq!(
+            order(&["a", "b"], &["a", "b", "c"], |id| id != "b"),
+            ["a", "c"]
+        );
     }
 }

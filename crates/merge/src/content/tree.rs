@@ -93,7 +93,7 @@ pub(super) fn has_duplicates(members: &[Member]) -> bool {
 }
 
 /// Fields by which the items of a list are told apart, in the order in which they are tried.
-const ID_FIELDS: [&str; 4] = ["id", "name", "key", "uid"];
+pub(super) const ID_FIELDS: [&str; 4] = ["id", "name", "key", "uid"];
 
 /// The field that is present, a scalar and unique in every item of all `lists`, if there is one.
 pub(super) fn id_field(lists: [&[Value]; 3]) -> Option<&'static str> {

@@ -1,15 +1,17 @@
 //! A unified diff, for people who are asked whether a proposed merge is right.
+//!
+//! The diff library has a printer, but where the first change stands four to six lines below the top,
+//! its hunk starts at a line that its header doesn't name (imara-diff 0.2.0); so the printing is ours.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
+use std::ops::Range;
 
-use imara_diff::{
-    Algorithm, Diff, InternedInput, Interner, Token, UnifiedDiffConfig, UnifiedDiffPrinter,
-};
+use imara_diff::{Algorithm, Diff, Hunk, InternedInput};
 
-use super::sniff;
+use super::{lines, sniff};
 
 /// Lines of context around a change, as `diff -u` has them.
-const CONTEXT_LINES: u32 = 3;
+const CONTEXT_LINES: usize = 3;
 
 /// What changed from `before` to `after`, as a unified diff without file names: hunks with three lines
 /// of context, as `patch` takes them. Empty where nothing changed; one sentence where one is no text.
@@ -18,67 +20,68 @@ pub fn unified(before: &[u8], after: &[u8]) -> String {
     if before == after {
         return String::new();
     }
-    if !sniff::looks_like_text(before) || !sniff::looks_like_text(after) {
+    let (Some(before), Some(after)) = (sniff::text(before), sniff::text(after)) else {
         return "Binary contents differ\n".into();
-    }
-    let (before, after) = (
-        String::from_utf8_lossy(before),
-        String::from_utf8_lossy(after),
-    );
-    let input = InternedInput::new(&*before, &*after);
+    };
+    let input = InternedInput::new(before, after);
     let mut diff = Diff::compute(Algorithm::Histogram, &input);
     diff.postprocess_lines(&input);
-    let mut config = UnifiedDiffConfig::default();
-    config.context_len(CONTEXT_LINES);
-    diff.unified_diff(&Printer(&input.interner), config, &input)
-        .to_string()
+    let changes: Vec<Hunk> = diff.hunks().collect();
+    let (old, new) = (lines::split(before), lines::split(after));
+    let mut text = String::new();
+    // Changes with at most twice the context between them share it, and so a hunk.
+    let is_near = |one: &Hunk, next: &Hunk| {
+        (next.before.start - one.before.end) as usize <= 2 * CONTEXT_LINES
+    };
+    for group in changes.chunk_by(is_near) {
+        print_hunk(&mut text, group, &old, &new);
+    }
+    text
 }
 
-/// Prints like `diff -u`; the printer of the diff library doesn't mark a missing last line end.
-struct Printer<'a>(&'a Interner<&'a str>);
+fn print_hunk(text: &mut String, changes: &[Hunk], old: &[&str], new: &[&str]) {
+    let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
+        return;
+    };
+    let above = CONTEXT_LINES.min(first.before.start as usize);
+    let below = CONTEXT_LINES.min(old.len() - last.before.end as usize);
+    let start = first.before.start as usize - above;
+    let end = last.before.end as usize + below;
+    let new_range = first.after.start as usize - above..last.after.end as usize + below;
+    let ranges = [place(&(start..end)), place(&new_range)];
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "@@ -{} +{} @@", ranges[0], ranges[1]);
+    let mut at = start;
+    for change in changes {
+        print_lines(text, ' ', &old[at..change.before.start as usize]);
+        at = change.before.end as usize;
+        print_lines(text, '-', &old[change.before.start as usize..at]);
+        print_lines(
+            text,
+            '+',
+            &new[change.after.start as usize..change.after.end as usize],
+        );
+    }
+    print_lines(text, ' ', &old[at..end]);
+}
 
-impl Printer<'_> {
-    fn line(&self, f: &mut impl Write, mark: char, token: Token) -> fmt::Result {
-        let line = self.0[token];
-        write!(f, "{mark}{line}")?;
+/// A range of lines in a header: first and count; one line needs no count, and no line at all is the
+/// place behind the line named.
+fn place(lines: &Range<usize>) -> String {
+    match lines.len() {
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        length => format!("{},{length}", lines.start + 1),
+    }
+}
+
+fn print_lines(text: &mut String, mark: char, lines: &[&str]) {
+    for line in lines {
+        text.push(mark);
+        text.push_str(line);
         if !line.ends_with('\n') {
-            f.write_str("\n\\ No newline at end of file\n")?;
+            text.push_str("\n\\ No newline at end of file\n");
         }
-        Ok(())
-    }
-}
-
-impl UnifiedDiffPrinter for Printer<'_> {
-    fn display_header(
-        &self,
-        mut f: impl Write,
-        start_before: u32,
-        start_after: u32,
-        len_before: u32,
-        len_after: u32,
-    ) -> fmt::Result {
-        // An empty range names the line before it.
-        let first = |start: u32, length: u32| start + u32::from(length > 0);
-        writeln!(
-            f,
-            "@@ -{},{len_before} +{},{len_after} @@",
-            first(start_before, len_before),
-            first(start_after, len_after)
-        )
-    }
-
-    fn display_context_token(&self, mut f: impl Write, token: Token) -> fmt::Result {
-        self.line(&mut f, ' ', token)
-    }
-
-    fn display_hunk(&self, mut f: impl Write, before: &[Token], after: &[Token]) -> fmt::Result {
-        for &token in before {
-            self.line(&mut f, '-', token)?;
-        }
-        for &token in after {
-            self.line(&mut f, '+', token)?;
-        }
-        Ok(())
     }
 }
 
@@ -96,9 +99,9 @@ mod tests {
         );
         assert_eq!(
             unified(b"a", b"a\n"),
-            "@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"
+            "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"
         );
-        assert_eq!(unified(b"", b"a\n"), "@@ -0,0 +1,1 @@\n+a\n");
+        assert_eq!(unified(b"", b"a\n"), "@@ -0,0 +1 @@\n+a\n");
         assert_eq!(unified(b"a", b"a"), "");
         assert_eq!(unified(b"\0", b"a"), "Binary contents differ\n");
     }

@@ -17,7 +17,11 @@ pub(super) use full::{is_valid, proof};
 
 /// Parses a document; `None` for what isn't understood. `text` must end with the end of a line.
 pub(super) fn parse(text: &str) -> Option<Node> {
-    if text.contains('\t') && text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
+    if text.contains('\t')
+        && text
+            .lines()
+            .any(|line| line.trim_start_matches(' ').starts_with('\t'))
+    {
         return None;
     }
     let mut reader = Reader { text, at: 0 };
@@ -79,7 +83,9 @@ impl Reader<'_> {
                 lead = lead.or(Some(at));
             } else {
                 let indent = line.len() - line.trim_start_matches(' ').len();
-                let is_marker = ["---", "...", "%"].iter().any(|mark| line.starts_with(mark));
+                let is_marker = ["---", "...", "%"]
+                    .iter()
+                    .any(|mark| line.starts_with(mark));
                 return (!is_marker).then_some(Some(Line {
                     start: at,
                     end,
@@ -152,8 +158,14 @@ impl Reader<'_> {
             return None;
         };
         let start = members.first()?.whole.start;
-        let end = start + self.text[start..self.at].trim_end_matches(['\r', '\n']).len();
-        Some(Node { span: start..end, shape })
+        let end = start
+            + self.text[start..self.at]
+                .trim_end_matches(['\r', '\n'])
+                .len();
+        Some(Node {
+            span: start..end,
+            shape,
+        })
     }
 
     fn item(&mut self, line: Line, depth: usize) -> Option<Member> {
@@ -207,7 +219,13 @@ impl Reader<'_> {
     }
 
     /// A value on the lines below its key, or none at all.
-    fn nested(&mut self, line: Line, after_sign: usize, indent: usize, depth: usize) -> Option<Node> {
+    fn nested(
+        &mut self,
+        line: Line,
+        after_sign: usize,
+        indent: usize,
+        depth: usize,
+    ) -> Option<Node> {
         self.at = line.end;
         let mut node = match self.peek()? {
             Some(next) if next.indent > indent => self.block(next.indent, depth + 1)?,
@@ -307,11 +325,35 @@ mod tests {
     #[test]
     fn what_is_not_understood() {
         for text in [
-            "a: &x 1\n", "a: *x\n", "a: !t 1\n", "<<: {a: 1}\n", "a: b\n  c\n", "a: 'b\n  c'\n",
-            "a: 1\n---\nb: 2\n", "a: |+\n  x\n", "a: |2\n   x\n", "a: 1\na: 2\n", "a: b: c\n",
-            "? a\n: b\n", "- - a\n", "-\n  a: 1\n", "a: [1,\n  2]\n", "  a: 1\n", "a: @x\n",
-            "a: [*x]\n", "\"a\\n\": 1\n", "a\n", "", "# only\n", "a:\n\tb: 1\n", "%YAML 1.2\n---\na: 1\n",
-            "- |\n  x\n", "a: {b: &c 1}\n", "a: \"x\" y\n", "a:\n  b: 1\n c: 2\n", "a: ]\n",
+            "a: &x 1\n",
+            "a: *x\n",
+            "a: !t 1\n",
+            "<<: {a: 1}\n",
+            "a: b\n  c\n",
+            "a: 'b\n  c'\n",
+            "a: 1\n---\nb: 2\n",
+            "a: |+\n  x\n",
+            "a: |2\n   x\n",
+            "a: 1\na: 2\n",
+            "a: b: c\n",
+            "? a\n: b\n",
+            "- - a\n",
+            "-\n  a: 1\n",
+            "a: [1,\n  2]\n",
+            "  a: 1\n",
+            "a: @x\n",
+            "a: [*x]\n",
+            "\"a\\n\": 1\n",
+            "a\n",
+            "",
+            "# only\n",
+            "a:\n\tb: 1\n",
+            "%YAML 1.2\n---\na: 1\n",
+            "- |\n  x\n",
+            "a: {b: &c 1}\n",
+            "a: \"x\" y\n",
+            "a:\n  b: 1\n c: 2\n",
+            "a: ]\n",
         ] {
             assert!(parse(text).is_none(), "{text}");
         }

@@ -150,7 +150,9 @@ fn string_end(text: &str, at: usize) -> Option<usize> {
         if rest.starts_with(close) {
             end += close.len();
             // Up to two quotes may stand directly before the closing three.
-            let more = text[end..].chars().take_while(|&char| quote.starts_with(char));
+            let more = text[end..]
+                .chars()
+                .take_while(|&char| quote.starts_with(char));
             return Some(end + if is_long { more.take(2).count() } else { 0 });
         }
         let mut chars = rest.chars();

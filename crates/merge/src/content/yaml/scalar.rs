@@ -32,7 +32,8 @@ pub(super) fn inline(text: &str) -> Option<usize> {
         _ => return plain(text),
     };
     let rest = &text[length..];
-    let is_end = rest.trim().is_empty() || (rest.starts_with(' ') && rest.trim_start().starts_with('#'));
+    let is_end =
+        rest.trim().is_empty() || (rest.starts_with(' ') && rest.trim_start().starts_with('#'));
     is_end.then_some(length)
 }
 
