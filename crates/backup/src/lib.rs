@@ -18,7 +18,9 @@ mod assemble;
 mod run;
 mod live;
 mod look;
+mod bytes;
 
+pub use bytes::{content_of_bytes, store_bytes};
 pub use error::BackupError;
 pub use live::compare_live;
 pub use look::{Looked, look};

@@ -4,4 +4,6 @@ pub(crate) mod secret;
 pub(crate) mod memory;
 pub(crate) mod caches;
 pub(crate) mod open;
+pub(crate) mod own;
+pub(crate) mod busy;
 pub(crate) mod first_use;

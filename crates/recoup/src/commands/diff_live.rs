@@ -1,12 +1,10 @@
 //! `recoup diff SNAPSHOT live`.
 
-use backup::{BackupOptions, Selection};
-use source::files::{ExcludeOptions, Excludes};
+use backup::Selection;
 
-use crate::access::caches;
-use crate::access::open::{self, Opened};
+use crate::access::open::Opened;
 use crate::commands::diff_show::{self, Tally};
-use crate::commands::exclusions;
+use crate::commands::live_options;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
 use crate::names::select::Found;
@@ -23,12 +21,15 @@ pub(super) fn run(
     context: &mut Context,
 ) -> Result<Exit> {
     let cancel = signals::listen()?;
-    let options = options(opened, before, context)?;
+    let snapshot = &before.stored.snapshot;
+    let root = diff_show::live_root(&before.stored, context)?;
+    let below = Selection::Below(before.key.clone());
+    let options = live_options::of(opened, &root, &snapshot.source, below, context)?;
     let mut changes = Vec::new();
     let progress = Progress::start(&context.terminal);
     let compared = backup::compare_live(
         &opened.repository,
-        &before.stored.snapshot,
+        snapshot,
         &options,
         context::timestamp(),
         &progress,
@@ -53,33 +54,5 @@ pub(super) fn run(
         Exit::Ok
     } else {
         Exit::Partial
-    })
-}
-
-/// The live tree as the last backup read it: with the exclusions that hold now.
-fn options(opened: &Opened, before: &Found, context: &Context) -> Result<BackupOptions> {
-    let root = diff_show::live_root(&before.stored, context)?;
-    let settings = &context.settings;
-    let snapshot = &before.stored.snapshot;
-    let mut exclude = exclusions::with(&ExcludeOptions::default(), settings)?;
-    exclude.paths.push(open::location(settings)?.path);
-    exclude.paths.extend(settings.cache.clone());
-    let cache = settings
-        .cache
-        .as_ref()
-        .map(|cache| caches::file(cache, opened.repository.id(), &snapshot.source));
-    Ok(BackupOptions {
-        exclude: Excludes::new(&root, &exclude)?,
-        root,
-        source: snapshot.source.clone(),
-        selection: Selection::Below(before.key.clone()),
-        tags: Vec::new(),
-        host: context.host(),
-        user: String::new(),
-        program: String::new(),
-        one_file_system: settings.config.one_file_system.unwrap_or(false),
-        threads: settings.threads,
-        cache: cache.transpose()?,
-        safety: false,
     })
 }

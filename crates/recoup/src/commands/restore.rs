@@ -10,7 +10,8 @@ use restore::{Plan, Report, RestoreError, RestoreOptions};
 use serde_json::json;
 use source::files::{ExcludeOptions, Excludes};
 
-use crate::access::open::{self, Opened};
+use crate::access::open::Opened;
+use crate::access::own;
 use crate::commands::safety::{self, Kept};
 use crate::commands::{exclusions, restore_plan};
 use crate::context::{self, Context};
@@ -20,7 +21,6 @@ use crate::names::select::{Found, Selection};
 use crate::output::json::ProblemLine;
 use crate::output::progress::Progress;
 use crate::output::text;
-use crate::settings::SecretSource;
 use crate::signals;
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let (target, in_place) = target(arguments, &found, &opened, context)?;
     partial(&found, arguments.delete, context)?;
     let options = RestoreOptions {
-        protected: protected(context)?,
+        protected: own::paths(&context.settings)?,
         keep: kept_names(&found, context)?,
         delete: arguments.delete,
         verify: arguments.verify,
@@ -116,35 +116,6 @@ fn partial(found: &Found, delete: bool, context: &Context) -> Result<()> {
         text::counted(unread, "path", "paths")
     ));
     Ok(())
-}
-
-/// What belongs to Recoup itself, as it is named and where it really is.
-fn protected(context: &Context) -> Result<Vec<PathBuf>> {
-    let settings = &context.settings;
-    let directories = &settings.directories;
-    let mut named = vec![
-        open::location(settings)?.path,
-        directories.config.clone(),
-        directories.state.clone(),
-        directories.cache.clone(),
-        settings.config_file.clone(),
-    ];
-    named.extend(settings.cache.clone());
-    if let Some(SecretSource::KeyFile(path) | SecretSource::PasswordFile(path)) = &settings.secret {
-        named.push(path.clone());
-    }
-    let mut paths = Vec::new();
-    for path in named {
-        // What is not there needs no protection.
-        let Ok(real) = path.canonicalize() else {
-            continue;
-        };
-        paths.extend(std::path::absolute(path));
-        paths.push(real);
-    }
-    paths.sort();
-    paths.dedup();
-    Ok(paths)
 }
 
 /// Names that a backup with the settings of now leaves out.

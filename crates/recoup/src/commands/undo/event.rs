@@ -1,0 +1,212 @@
+//! From what was typed to the event that is taken back.
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use backup::Selection;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use model::{Change, ChangeKind, PathKey};
+use repository::{MapReader, Stored};
+use undo::Event;
+
+use super::place::Spot;
+use super::{Arguments, Only};
+use crate::access::open::Opened;
+use crate::commands::live_options;
+use crate::context::{self, Context};
+use crate::exit::{Failure, Result};
+use crate::names::place::Place;
+use crate::names::select::{Listing, Selection as Snapshots};
+use crate::output::progress::Progress;
+use crate::output::text;
+use crate::signals;
+
+/// The event, with only what was asked for.
+pub(super) fn of_place(
+    arguments: &Arguments,
+    spot: &Spot,
+    all: &Listing,
+    opened: &Opened,
+    context: &Context,
+) -> Result<Event> {
+    let mut event = match (&arguments.before, &arguments.after, &arguments.since) {
+        (Some(before), Some(after), _) => {
+            let before = named(before, spot, all)?;
+            let after = named(after, spot, all)?;
+            Event::between(&opened.repository, &before, &after, &spot.key)?
+        }
+        (_, _, Some(since)) => {
+            let before = named(since, spot, all)?;
+            since_then(&before, spot, opened, context)?
+        }
+        _ => previous_version(spot, opened, context)?,
+    };
+    event.changes = filtered(event.changes, arguments)?;
+    event.about = format!("{}, {}", spot.shown(), event.about);
+    Ok(event)
+}
+
+/// The snapshot of the source that was named.
+fn named(name: &OsStr, spot: &Spot, all: &Listing) -> Result<Stored> {
+    let place = Place::parse(name.as_bytes(), &context::now())?;
+    if place.path.is_some() {
+        return Err(Failure::usage(format!(
+            "`{}` names a path too; the path is said once, in front",
+            text::path(name.as_bytes())
+        )));
+    }
+    let selection = Snapshots {
+        source: Some(OsStr::from_bytes(&spot.source).into()),
+        ..Snapshots::default()
+    };
+    let found = selection.find(all, &place)?;
+    if found.stored.snapshot.source != spot.source {
+        return Err(Failure::failed(format!(
+            "undo in {}: snapshot {} is of {}",
+            spot.shown(),
+            found.stored.id.short(),
+            text::path(&found.stored.snapshot.source)
+        )));
+    }
+    Ok(found.stored)
+}
+
+/// Everything between a snapshot and now.
+fn since_then(before: &Stored, spot: &Spot, opened: &Opened, context: &Context) -> Result<Event> {
+    let changes = live_changes(before, spot, opened, context)?;
+    let mut event = Event::since(before, changes);
+    event.about = format!("everything since {}", text::local(before.snapshot.time));
+    Ok(event)
+}
+
+pub(super) fn live_changes(
+    before: &Stored,
+    spot: &Spot,
+    opened: &Opened,
+    context: &Context,
+) -> Result<Vec<Change>> {
+    let cancel = signals::listen()?;
+    let below = Selection::Below(spot.key.clone());
+    let options = live_options::of(opened, &spot.root, &spot.source, below, context)?;
+    let mut changes = Vec::new();
+    let progress = Progress::start(&context.terminal);
+    let compared = backup::compare_live(
+        &opened.repository,
+        &before.snapshot,
+        &options,
+        context::timestamp(),
+        &progress,
+        &cancel,
+        &mut |change| changes.push(change),
+    );
+    drop(progress);
+    for problem in compared? {
+        context.terminal.warn(&format!(
+            "{}: {}; it is left alone",
+            text::path(&problem.path),
+            problem.message
+        ));
+    }
+    Ok(changes)
+}
+
+/// One file: the newest version that is not what is there now.
+fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<Event> {
+    let live = look(spot, opened, context)?;
+    let reader = MapReader::new(&opened.repository);
+    for stored in spot.snapshots.iter().rev() {
+        let Some(entry) = reader.entry(stored.snapshot.root, &spot.key)? else {
+            continue;
+        };
+        if entry.kind == model::Kind::Directory {
+            return Err(Failure::usage(format!(
+                "{} is a directory: say what is to be taken back",
+                spot.shown()
+            ))
+            .hint("--since @14:00 for everything since, or --before and --after two snapshots"));
+        }
+        if live.as_ref().is_some_and(|live| merge::equality::same(live, &entry)) {
+            continue;
+        }
+        let change = Change {
+            key: spot.key.clone(),
+            before: Some(entry),
+            after: live,
+        };
+        let mut event = Event::since(stored, [change]);
+        event.about = format!("back to {}", text::local(stored.snapshot.time));
+        return Ok(event);
+    }
+    let why = if live.is_some() {
+        "no snapshot holds another version of it"
+    } else {
+        "no snapshot holds it"
+    };
+    Err(
+        Failure::failed(format!("find an earlier version of {}: {why}", spot.shown()))
+            .hint("`recoup log PATH` lists its versions; `recoup find NAME` looks for a name"),
+    )
+}
+
+/// What is at the place now.
+fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model::Entry>> {
+    let cancel = signals::listen()?;
+    let options =
+        live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
+    let found: RefCell<Result<Option<model::Entry>>> = RefCell::new(Ok(None));
+    backup::look(
+        &opened.repository,
+        &options,
+        [spot.key.clone()].into(),
+        context::timestamp(),
+        &model::Silent,
+        &cancel,
+        &mut |_, looked| {
+            *found.borrow_mut() = match looked {
+                backup::Looked::Found { entry, .. } => Ok(Some(entry)),
+                backup::Looked::Unknown(why) => {
+                    Err(Failure::failed(format!("read {}: {why}", spot.shown())))
+                }
+            };
+        },
+    )?;
+    found.into_inner()
+}
+
+fn filtered(changes: merge::ChangeSet, arguments: &Arguments) -> Result<merge::ChangeSet> {
+    let mut changes = changes;
+    if !arguments.only.is_empty() {
+        let mut kinds = Vec::new();
+        for only in &arguments.only {
+            kinds.extend_from_slice(match only {
+                Only::Deleted => &[ChangeKind::Deleted][..],
+                Only::Created => &[ChangeKind::Created],
+                Only::Changed => &[ChangeKind::Changed, ChangeKind::Metadata],
+            });
+        }
+        changes = changes.only(&kinds);
+    }
+    if !arguments.globs.is_empty() {
+        let globs = globs(&arguments.globs)?;
+        changes = changes.filter(|key| matches(&globs, key));
+    }
+    Ok(changes)
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let trimmed = pattern.trim_start_matches('/');
+        let glob = GlobBuilder::new(trimmed).literal_separator(true).build();
+        let glob = glob
+            .map_err(|error| Failure::usage(format!("`{pattern}` is not a pattern: {error}")))?;
+        set.add(glob);
+    }
+    set.build()
+        .map_err(|error| Failure::usage(format!("the patterns can't be used: {error}")))
+}
+
+fn matches(globs: &GlobSet, key: &PathKey) -> bool {
+    globs.is_match(std::path::Path::new(OsStr::from_bytes(&key.to_path())))
+}
