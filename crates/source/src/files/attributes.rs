@@ -18,6 +18,8 @@ use rustix::io::{Errno, Result};
 
 use object::Object;
 
+use crate::files::stat::Stat;
+
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const MODE_BITS: u32 = 0o7777;
@@ -117,6 +119,22 @@ pub fn apply_to_name(
 ) -> Result<Vec<NotSet>> {
     let opened = object::open_name(directory, name, attributes.kind)?;
     apply(&opened.object(), attributes, rights)
+}
+
+/// The same, if `is_it` says of the very object that will be changed that it is the one meant: between
+/// a look at a name and a change through it, somebody may put another object there. `None` if not.
+pub fn apply_to_name_if(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    is_it: impl FnOnce(&Stat) -> bool,
+    attributes: &Attributes<'_>,
+    rights: &Rights,
+) -> Result<Option<Vec<NotSet>>> {
+    let opened = object::open_name(directory, name, attributes.kind)?;
+    if !is_it(&Stat::of(opened.place())?) {
+        return Ok(None);
+    }
+    apply(&opened.object(), attributes, rights).map(Some)
 }
 
 /// The order: owner first, since changing it clears setuid bits and capabilities; then extended

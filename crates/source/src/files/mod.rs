@@ -4,6 +4,7 @@
 //! symbolic links are never followed. Modules are listed in reading order.
 
 pub mod stat;
+pub mod busy;
 pub mod beneath;
 pub mod exclude;
 mod walk_list;
@@ -14,6 +15,7 @@ pub mod link;
 pub mod attributes;
 pub mod write;
 
+pub use busy::{FileId, Writer, writers_of};
 pub use exclude::{ExcludeOptions, Excludes, Reason};
 pub use link::{LinkTable, owner_names};
 pub use read::{Extents, Look, Stretch, TreeReader, xattrs_at, xattrs_of};

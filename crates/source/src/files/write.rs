@@ -6,6 +6,7 @@
 
 mod data;
 mod directory;
+mod swap;
 mod temporary;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::files::beneath;
 
 pub use data::{punch_hole, set_len, write_at};
 pub use directory::{Directory, Removal};
+pub use swap::{Emptied, Swap};
 pub use temporary::{Temporary, is_temporary};
 
 /// Directories held open: few enough for the usual limit of 1024 descriptors beside everything else.
@@ -54,13 +56,19 @@ impl TreeWriter {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(root, flags, Mode::empty())
             .map_err(|errno| failed("open", root.to_path_buf(), errno))?;
-        Ok(Self {
-            root: fd,
-            path: root.into(),
+        Ok(Self::held(fd, root))
+    }
+
+    /// The tree beneath a directory that is open already, reached in a way that the caller trusts; the
+    /// path is for messages.
+    pub fn held(root: OwnedFd, path: &Path) -> Self {
+        Self {
+            root,
+            path: path.into(),
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
             clock: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Makes the root, and the directories that lead to it, where they don't exist.

@@ -24,6 +24,10 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    pub(super) fn place(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     pub(super) fn object(&self) -> Object<'_> {
         Object {
             fd: self.fd.as_fd(),
