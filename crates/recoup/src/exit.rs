@@ -9,6 +9,7 @@ use repository::RepositoryError;
 use restore::RestoreError;
 use source::SourceError;
 use storage::StorageError;
+use undo::UndoError;
 
 /// Exit codes. Numbers are a contract with scripts: never change one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,9 @@ pub(crate) enum Exit {
     Partial = 3,
     Damage = 4,
     Incomplete = 5,
+    Open = 8,
     NoRepository = 10,
+    Busy = 11,
     WrongKey = 12,
     Unreachable = 13,
     Full = 14,
@@ -39,7 +42,9 @@ Exit codes:
    3  backed up, but something could not be read: the snapshot is partial
    4  check found damage
    5  restored, but content is missing
+   8  undone, but conflicts or deferred paths are left to decide
   10  there is no repository
+  11  another operation is running there: try again later
   12  the password or key does not fit
   13  the repository can't be reached: try again later
   14  the disk is full
@@ -242,6 +247,35 @@ impl From<RestoreError> for Failure {
                 ..Self::interrupted()
             },
             _ => Self::new(exit, chain(&error)),
+        }
+    }
+}
+
+impl From<UndoError> for Failure {
+    fn from(error: UndoError) -> Self {
+        match error {
+            UndoError::Repository(error) => error.into(),
+            UndoError::Backup(error) => error.into(),
+            UndoError::Restore(error) => error.into(),
+            UndoError::Tree(error) => error.into(),
+            UndoError::NoRoom(_) => Self::new(Exit::Full, chain(&error))
+                .hint("free some space, or take back a part: --path or --only"),
+            UndoError::Cancelled { .. } => Self {
+                message: chain(&error),
+                ..Self::interrupted()
+            },
+            UndoError::Interrupted { number, source } => {
+                let inner = Self::from(*source);
+                Self {
+                    message: format!("operation {number} broke off: {}", inner.message),
+                    ..inner
+                }
+            }
+            UndoError::TwoSources { .. } | UndoError::Backwards { .. } => {
+                Self::new(Exit::Usage, chain(&error))
+                    .hint("`recoup snapshots` lists times and sources")
+            }
+            _ => Self::failed(chain(&error)),
         }
     }
 }

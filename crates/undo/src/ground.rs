@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use merge::ChangeSet;
-use model::{Entry, Plan, PathKey, SnapshotId};
+use merge::Choice;
+use model::{Conflict, Entry, PathKey, Plan, SnapshotId};
 
 use crate::apply::Outcome;
 use crate::error::Result;
 use crate::event::Event;
+use crate::needs::Needs;
 
 /// A plan made of a live source, with what the source was like.
 #[derive(Debug, Default)]
@@ -41,28 +42,6 @@ pub struct Proposed {
     pub entry: Entry,
 }
 
-/// What a plan takes of the target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Bytes of files that are written.
-    pub bytes: u64,
-    /// Files and directories that are made.
-    pub inodes: u64,
-    /// Bytes that are free; `None` where that can't be known.
-    pub free_bytes: Option<u64>,
-    /// Inodes that are free; `None` where there is no such limit.
-    pub free_inodes: Option<u64>,
-}
-
-impl Needs {
-    /// Whether there is room. A hundredth is left free: the last blocks of a file system are slow, and
-    /// others write too.
-    pub fn fit(&self) -> bool {
-        let room = |free: Option<u64>, wanted: u64| free.is_none_or(|free| wanted <= free - free / 100);
-        room(self.free_bytes, self.bytes) && room(self.free_inodes, self.inodes)
-    }
-}
-
 /// How content that was edited since is dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContentMerge {
@@ -83,8 +62,9 @@ pub trait Ground {
     /// Makes the plan that takes an event back, changing nothing.
     fn propose(&self, event: &Event, contents: ContentMerge) -> Result<Proposal>;
 
-    /// Makes a plan of any change set, without content merge: for resolving conflicts.
-    fn plan_of(&self, event: &Event, changes: &ChangeSet) -> Result<Plan>;
+    /// Makes the plan that decides conflicts of an earlier operation. The event says which, and holds no
+    /// changes of its own.
+    fn resolve(&self, event: &Event, conflicts: &[Conflict], choice: Choice) -> Result<Proposal>;
 
     /// Stores a snapshot of just these keys as they are now, durably.
     fn keep(&self, keys: Arc<[PathKey]>) -> Result<SnapshotId>;

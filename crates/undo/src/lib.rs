@@ -2,7 +2,20 @@
 //!
 //! Modules are listed in reading order and import only earlier ones.
 
+pub mod needs;
 pub mod error;
 pub mod apply;
+pub mod amounts;
+pub mod event;
+pub mod ground;
+pub mod verify;
+pub mod files;
+pub mod run;
 
+pub use amounts::amounts_of;
 pub use error::{Result, UndoError};
+pub use event::Event;
+pub use files::{Files, FilesOptions};
+pub use ground::{ContentMerge, Ground, Proposal, Proposed, Way};
+pub use needs::Needs;
+pub use run::{Report, Who, Work};

@@ -68,7 +68,9 @@ pub struct Work<'a> {
 
 impl std::fmt::Debug for Work<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Work").field("who", &self.who).finish_non_exhaustive()
+        f.debug_struct("Work")
+            .field("who", &self.who)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,16 +117,28 @@ impl Work<'_> {
     }
 
     /// Takes back what an interrupted operation did.
-    pub fn roll_back(&self, operation: &Operation) -> Result<Outcome> {
+    ///
+    /// `None` if nothing had been begun.
+    pub fn roll_back(&self, operation: &Operation) -> Result<Option<Outcome>> {
         let (plan, safety) = self.planned(operation)?;
         let number = operation.begun.number;
         let outcome = match self.ground.run(number, &plan, Way::RollBack) {
             Err(UndoError::NothingBegun) => None,
             done => Some(done?),
         };
-        let quarantine = outcome.as_ref().map(|it| it.quarantine.clone()).unwrap_or_default();
-        self.end(number, End::RolledBack, Amounts::default(), None, Some(safety), quarantine)?;
-        Ok(outcome.unwrap_or_else(|| Outcome::empty(plan.steps.len())))
+        let quarantine = outcome
+            .as_ref()
+            .map(|it| it.quarantine.clone())
+            .unwrap_or_default();
+        self.end(
+            number,
+            End::RolledBack,
+            Amounts::default(),
+            None,
+            Some(safety),
+            quarantine,
+        )?;
+        Ok(outcome)
     }
 
     fn planned(&self, operation: &Operation) -> Result<(Plan, SnapshotId)> {
@@ -181,7 +195,14 @@ impl Work<'_> {
         };
         let listed = self.store(&open, &HashMap::new())?;
         let quarantine = outcome.quarantine.clone();
-        self.end(number, End::Done, amounts, Some(listed), Some(left), quarantine.clone())?;
+        self.end(
+            number,
+            End::Done,
+            amounts,
+            Some(listed),
+            Some(left),
+            quarantine.clone(),
+        )?;
         Ok(Report {
             number,
             amounts,
@@ -296,7 +317,8 @@ fn open_of(
                 {
                     done.steps.push(step.clone());
                 } else {
-                    open.conflicts.push(conflict(ConflictKind::ChangedMeanwhile));
+                    open.conflicts
+                        .push(conflict(ConflictKind::ChangedMeanwhile));
                     notes.push((step.key.clone(), "changed after the step".to_owned()));
                 }
             }
@@ -320,9 +342,12 @@ fn open_of(
             after: step.expects.clone(),
             live: found.get(&late.key).cloned(),
         });
-        let who = late.writer.as_ref().map_or_else(String::new, |(pid, command)| {
-            format!(" by process {pid} ({command})")
-        });
+        let who = late
+            .writer
+            .as_ref()
+            .map_or_else(String::new, |(pid, command)| {
+                format!(" by process {pid} ({command})")
+            });
         let words = format!("late write{who}, kept as {}", late.quarantined.display());
         notes.push((late.key.clone(), words));
     }
@@ -338,7 +363,10 @@ fn same_but_kept(there: Option<&Entry>, wanted: Option<&Entry>) -> bool {
         return false;
     };
     let in_pieces = |entry: &Entry| {
-        matches!(entry.content, model::Content::Extents(_) | model::Content::ExtentList(_))
+        matches!(
+            entry.content,
+            model::Content::Extents(_) | model::Content::ExtentList(_)
+        )
     };
     let same_bytes = there.same_content(wanted)
         || (there.kind == wanted.kind

@@ -99,7 +99,9 @@ impl<'r> Verifier<'r> {
                 let file = directory.open_existing(name, false)?;
                 xattrs_of(&file).map_err(|error| directory.error("read", name, error))?
             }
-            _ => xattrs_at(directory, name).map_err(|error| directory.error("read", name, error))?,
+            _ => {
+                xattrs_at(directory, name).map_err(|error| directory.error("read", name, error))?
+            }
         };
         Ok(found == self.xattrs(entry)?)
     }

@@ -36,6 +36,20 @@ pub enum How {
     Ini,
 }
 
+impl How {
+    /// The word that people and scripts read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Toml => "toml",
+            Self::Ini => "ini",
+        }
+    }
+}
+
 /// Why there is no merge. Displays as words that fit after "not merged: ".
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -7,6 +7,7 @@ use crate::exit::{self, Exit, Result};
 use crate::settings::Global;
 
 mod exclusions;
+mod live_options;
 mod backup;
 mod init;
 mod snapshots;
@@ -20,6 +21,7 @@ mod find;
 mod safety;
 mod restore_plan;
 mod restore;
+mod undo;
 mod check;
 mod repair;
 mod key;
@@ -33,6 +35,8 @@ const EXAMPLES: &str = "\
 Begin:
   recoup backup ~/Documents               back up; the first time makes repository and key
   recoup snapshots                        what there is
+  recoup undo ~/Documents/report.odt      its previous version back; the current one is kept
+  recoup undo ~/work --since @14:00       take back everything since then
   recoup log ~/Documents/report.odt       the versions of one file
   recoup restore latest:report.odt        bring it back, in place; what is there now is kept first
   recoup restore latest --to /mnt/new     everything, elsewhere
@@ -78,6 +82,16 @@ pub(crate) enum Command {
     Find(find::Arguments),
     /// Bring back a snapshot, or a part of one
     Restore(restore::Arguments),
+    /// Take back what an event did; what was done since stays
+    Undo(undo::Arguments),
+    /// List what has changed live data: undos and restores
+    Ops(undo::ops::Arguments),
+    /// List what undos left to decide
+    Conflicts(undo::conflicts::Arguments),
+    /// Decide a conflict
+    Resolve(undo::resolve::Arguments),
+    /// List what is gone
+    Deleted(undo::deleted::Arguments),
     /// Check that what is stored is whole
     Check(check::Arguments),
     /// Make a repository
@@ -119,6 +133,11 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
         Command::Diff(arguments) => diff::run(arguments, context),
         Command::Find(arguments) => find::run(arguments, context),
         Command::Restore(arguments) => restore::run(arguments, context),
+        Command::Undo(arguments) => undo::run(arguments, context),
+        Command::Ops(arguments) => undo::ops::run(arguments, context),
+        Command::Conflicts(arguments) => undo::conflicts::run(arguments, context),
+        Command::Resolve(arguments) => undo::resolve::run(arguments, context),
+        Command::Deleted(arguments) => undo::deleted::run(arguments, context),
         Command::Check(arguments) => check::run(arguments, context),
         Command::Init(arguments) => init::run(arguments, context),
         Command::Key(arguments) => key::run(arguments, context),

@@ -1,9 +1,12 @@
 //! How names fold in a directory.
 
 use model::PathKey;
-use rustix::fs::{IFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use source::files::beneath::open_beneath;
 use source::files::write::TreeWriter;
+
+/// `FS_CASEFOLD_FL` of linux/fs.h.
+const CASEFOLD: u32 = 0x4000_0000;
 
 /// The form under which two names are one in this directory, or `None` where every difference counts.
 ///
@@ -14,7 +17,7 @@ pub(super) fn fold(tree: &TreeWriter, directory: &PathKey, name: &[u8]) -> Optio
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
     let opened = open_beneath(tree.root_fd(), directory.as_bytes(), flags, Mode::empty()).ok()?;
     let flags = rustix::fs::ioctl_getflags(&opened).ok()?;
-    if !flags.contains(IFlags::CASEFOLD) {
+    if flags.bits() & CASEFOLD == 0 {
         return None;
     }
     let text = std::str::from_utf8(name).ok()?;

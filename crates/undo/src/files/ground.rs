@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use backup::{BackupOptions, Looked, Selection};
-use merge::ChangeSet;
-use model::{Cancel, Monitor, PathKey, Plan, SnapshotId, Timestamp};
+use merge::Choice;
+use model::{Cancel, Conflict, Monitor, PathKey, Plan, SnapshotId, Timestamp};
 use repository::Repository;
 use source::files::attributes::Rights;
 
-use crate::apply::{self, NoHooks, Outcome, Seen, StepResult, Work};
+use crate::apply::{self, Job, NoHooks, Outcome, Seen, StepResult, Work};
 use crate::error::{Result, UndoError};
 use crate::event::Event;
 use crate::ground::{ContentMerge, Ground, Proposal, Way};
@@ -91,31 +91,14 @@ impl<'a> Files<'a> {
     }
 
     /// Runs what is left of a plan, staging again what an interruption left unstaged.
-    fn resume(&self, number: u64, plan: &Plan, options: &apply::Options) -> Result<Outcome> {
-        let root = &self.options.backup.root;
-        let judge = Verifier::new(self.repository);
-        let Some(work) = Work::open(root, &self.name(number))? else {
-            // Nothing was staged, so no step was begun.
-            let work = Work::create(root, &self.name(number))?;
-            return self.resume_in(&work, plan, options, &judge);
-        };
-        self.resume_in(&work, plan, options, &judge)
-    }
-
-    fn resume_in(
-        &self,
-        work: &Work,
-        plan: &Plan,
-        options: &apply::Options,
-        judge: &Verifier<'_>,
-    ) -> Result<Outcome> {
-        let root = &self.options.backup.root;
-        let go = || apply::resume(root, plan, work, judge, options, &NoHooks, self.cancel);
+    fn resume(&self, plan: &Plan, work: &Work, options: &apply::Options) -> Result<Outcome> {
         if !work.path().join(STAGED_MARK).exists() {
             // Interrupted before the first step: directories may lack their attributes.
             self.stage(plan, work.staged(), &|_| true)?;
             self.mark(work)?;
         }
+        let nothing = Seen::new();
+        let go = || self.with_job(plan, work, &nothing, options, apply::resume);
         let outcome = go()?;
         let missing = |index: usize| matches!(outcome.results[index], StepResult::NotStaged);
         if !(0..plan.steps.len()).any(missing) {
@@ -132,30 +115,37 @@ impl<'a> Files<'a> {
             .map_err(|error| source::SourceError::io("create", path, error).into())
     }
 
-    fn apply(&self, number: u64, plan: &Plan, options: &apply::Options) -> Result<Outcome> {
-        let root = &self.options.backup.root;
-        let work = Work::create(root, &self.name(number))?;
+    fn apply(&self, plan: &Plan, work: &Work, options: &apply::Options) -> Result<Outcome> {
         let unstaged = self.stage(plan, work.staged(), &|_| true)?;
-        self.mark(&work)?;
+        self.mark(work)?;
         let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let judge = Verifier::new(self.repository);
-        let seen = &looks.seen;
-        let mut outcome = apply::apply(
-            root,
-            plan,
-            &work,
-            seen,
-            &judge,
-            options,
-            &NoHooks,
-            self.cancel,
-        )?;
+        let mut outcome = self.with_job(plan, work, &looks.seen, options, apply::apply)?;
         for (step, result) in plan.steps.iter().zip(&mut outcome.results) {
             if let (StepResult::NotStaged, Some(why)) = (&*result, unstaged.get(&step.key)) {
                 *result = StepResult::Deferred(why.clone());
             }
         }
         Ok(outcome)
+    }
+
+    fn with_job(
+        &self,
+        plan: &Plan,
+        work: &Work,
+        seen: &Seen,
+        options: &apply::Options,
+        run: impl FnOnce(&Job<'_>) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        run(&Job {
+            root: &self.options.backup.root,
+            plan,
+            work,
+            seen,
+            judge: &Verifier::new(self.repository),
+            options,
+            hooks: &NoHooks,
+            cancel: self.cancel,
+        })
     }
 }
 
@@ -168,8 +158,8 @@ impl Ground for Files<'_> {
         self.propose_plan(event, contents)
     }
 
-    fn plan_of(&self, event: &Event, changes: &ChangeSet) -> Result<Plan> {
-        self.plan_changes(event, changes)
+    fn resolve(&self, event: &Event, conflicts: &[Conflict], choice: Choice) -> Result<Proposal> {
+        self.resolve_plan(event, conflicts, choice)
     }
 
     fn keep(&self, keys: Arc<[PathKey]>) -> Result<SnapshotId> {
@@ -200,18 +190,30 @@ impl Ground for Files<'_> {
 
     fn run(&self, number: u64, plan: &Plan, way: Way) -> Result<Outcome> {
         let rights = Rights::for_user(self.options.root_user, false);
-        let seen_at = self.looks.lock().unwrap_or_else(PoisonError::into_inner).seen_at;
+        let seen_at = self
+            .looks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .seen_at;
         let options = apply::Options::new(number.to_string(), rights, seen_at);
-        match way {
-            Way::Fresh => self.apply(number, plan, &options),
-            Way::Resume => self.resume(number, plan, &options),
-            Way::RollBack => {
-                let root = &self.options.backup.root;
-                let judge = Verifier::new(self.repository);
-                let work = Work::open(root, &self.name(number))?.ok_or(UndoError::NothingBegun)?;
-                apply::rollback(root, plan, &work, &judge, &options, &NoHooks, self.cancel)
-            }
+        let (root, name) = (&self.options.backup.root, self.name(number));
+        let work = match (Work::open(root, &name)?, way) {
+            (Some(work), Way::Resume | Way::RollBack) => work,
+            (None, Way::RollBack) => return Err(UndoError::NothingBegun),
+            // Where an interruption came before the work directory was made, no step was begun.
+            _ => Work::create(root, &name)?,
+        };
+        let outcome = match way {
+            Way::Fresh => self.apply(plan, &work, &options),
+            Way::Resume => self.resume(plan, &work, &options),
+            Way::RollBack => self.with_job(plan, &work, &Seen::new(), &options, apply::rollback),
+        }?;
+        if !outcome.cancelled {
+            let _ = std::fs::remove_file(work.path().join(STAGED_MARK));
+            // What was displaced keeps the directory; without any it is of no more use.
+            work.remove_when_empty()?;
         }
+        Ok(outcome)
     }
 }
 

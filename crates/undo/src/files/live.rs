@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use backup::Looked;
 use merge::{Live, LiveTree};
-use model::{Content, Entry, Kind, PathKey, SnapshotId};
+use model::{Content, Entry, Kind, PathKey};
 use repository::{MapReader, Stored};
 use source::SourceError;
 use source::files::Stat;
@@ -30,8 +30,14 @@ pub(super) struct LiveFiles<'f, 'a> {
 impl<'f, 'a> LiveFiles<'f, 'a> {
     /// Looks at everything that the event touched, and at the directories above.
     pub(super) fn look(files: &'f Files<'a>, event: &Event) -> Result<Self> {
-        let asked = with_parents(event.changes.changes().iter().map(|change| &change.key));
-        let asked: Arc<[PathKey]> = asked.into();
+        let changes = event.changes.changes();
+        let keys: Vec<PathKey> = changes.iter().map(|change| change.key.clone()).collect();
+        Self::look_at(files, &keys, event)
+    }
+
+    /// The same for just these keys, in ascending order.
+    pub(super) fn look_at(files: &'f Files<'a>, keys: &[PathKey], event: &Event) -> Result<Self> {
+        let asked: Arc<[PathKey]> = with_parents(keys).into();
         let found = files.look(Arc::clone(&asked))?;
         let remembered = [&event.after, &event.before];
         let mut live = Self {
@@ -83,9 +89,8 @@ impl<'f, 'a> LiveFiles<'f, 'a> {
 
 /// Whether both may hold the same bytes although their content does not say so.
 fn is_doubtful(one: &Entry, two: &Entry) -> bool {
-    let in_pieces = |content: &Content| {
-        matches!(content, Content::Extents(_) | Content::ExtentList(_))
-    };
+    let in_pieces =
+        |content: &Content| matches!(content, Content::Extents(_) | Content::ExtentList(_));
     one.kind == Kind::File
         && two.kind == Kind::File
         && one.size == two.size
@@ -103,7 +108,7 @@ pub(super) fn parent<'k>(
 }
 
 /// The keys and all directories above them, in order, each once.
-pub(super) fn with_parents<'k>(keys: impl Iterator<Item = &'k PathKey>) -> Vec<PathKey> {
+fn with_parents(keys: &[PathKey]) -> Vec<PathKey> {
     let mut all: Vec<PathKey> = Vec::new();
     for key in keys {
         let mut above = key.parent();
@@ -111,7 +116,10 @@ pub(super) fn with_parents<'k>(keys: impl Iterator<Item = &'k PathKey>) -> Vec<P
         // Keys come in order: a parent that the key before has too is there already, mostly.
         let last = all.last().cloned();
         while let Some(parent) = above {
-            if last.as_ref().is_some_and(|last| parent.contains(last.as_bytes())) {
+            if last
+                .as_ref()
+                .is_some_and(|last| parent.contains(last.as_bytes()))
+            {
                 break;
             }
             above = parent.parent();
@@ -159,9 +167,4 @@ impl LiveTree for LiveFiles<'_, '_> {
         }
         Ok(None)
     }
-}
-
-/// Names a snapshot in messages.
-pub(super) fn named(id: SnapshotId) -> String {
-    format!("snapshot {}", id.short())
 }

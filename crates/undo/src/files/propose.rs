@@ -1,7 +1,7 @@
 //! From an event to a plan for a live tree.
 
-use merge::{ChangeSet, Rules};
-use model::{Action, Kept, Kind, PathKey, Plan};
+use merge::{ChangeSet, Choice, Rules};
+use model::{Action, Change, Conflict, Kept, Kind, PathKey, Plan};
 use source::files::write::TreeWriter;
 
 use super::folding::fold;
@@ -9,7 +9,8 @@ use super::ground::{Files, Looks};
 use super::live::LiveFiles;
 use crate::error::Result;
 use crate::event::Event;
-use crate::ground::{ContentMerge, Needs, Proposal};
+use crate::ground::{ContentMerge, Proposal};
+use crate::needs::Needs;
 
 impl Files<'_> {
     pub(super) fn propose_plan(&self, event: &Event, contents: ContentMerge) -> Result<Proposal> {
@@ -18,7 +19,10 @@ impl Files<'_> {
         let mut live = LiveFiles::look(self, &event)?;
         let plan = self.engine(&event, &mut live)?;
         let looks = Looks {
-            seen: live.stats().map(|(key, stat)| (key.clone(), stat)).collect(),
+            seen: live
+                .stats()
+                .map(|(key, stat)| (key.clone(), stat))
+                .collect(),
             seen_at,
         };
         self.remember(looks);
@@ -33,13 +37,15 @@ impl Files<'_> {
     /// The plan as the engine makes it of this tree.
     fn engine(&self, event: &Event, live: &mut LiveFiles<'_, '_>) -> Result<Plan> {
         let failed = std::cell::RefCell::new(None);
-        let untouched = |group: &merge::Group| {
-            match self.is_untouched(group, &event.changes, event.after.as_ref()) {
-                Ok(untouched) => untouched,
-                Err(error) => {
-                    failed.borrow_mut().get_or_insert(error);
-                    false
-                }
+        let untouched = |group: &merge::Group| match self.is_untouched(
+            group,
+            &event.changes,
+            event.after.as_ref(),
+        ) {
+            Ok(untouched) => untouched,
+            Err(error) => {
+                failed.borrow_mut().get_or_insert(error);
+                false
             }
         };
         let tree = TreeWriter::open(&self.options.backup.root)?;
@@ -111,12 +117,54 @@ impl Files<'_> {
         Ok(needs)
     }
 
-    /// A plan for other changes of this tree, made in the same way.
-    pub(super) fn plan_changes(&self, event: &Event, changes: &ChangeSet) -> Result<Plan> {
+    /// The plan that decides conflicts. They are decided one by one, and what each asks of the tree is
+    /// put together: of a key that several name, the first word counts.
+    pub(super) fn resolve_plan(
+        &self,
+        event: &Event,
+        conflicts: &[Conflict],
+        choice: Choice,
+    ) -> Result<Proposal> {
+        let changes = conflicts.iter().map(|conflict| Change {
+            key: conflict.key.clone(),
+            before: conflict.before.clone(),
+            after: conflict.live.clone(),
+        });
+        let asked: Vec<PathKey> = conflicts.iter().map(|it| it.key.clone()).collect();
         let event = Event {
-            changes: changes.clone(),
+            changes: changes.collect(),
             ..event.clone()
         };
-        Ok(self.propose_plan(&event, ContentMerge::Off)?.plan)
+        let seen_at = (self.clock)();
+        let mut live = LiveFiles::look_at(self, &asked, &event)?;
+        let tree = TreeWriter::open(&self.options.backup.root)?;
+        let folding = |directory: &PathKey, name: &[u8]| fold(&tree, directory, name);
+        let rules = Rules {
+            fold: Some(&folding),
+            untouched: None,
+            ..Rules::tree(&|_| true)
+        };
+        let mut plan = Plan::default();
+        for conflict in conflicts {
+            let one = merge::resolve(conflict, choice, &mut live, &rules)?;
+            plan.steps.extend(one.steps);
+            plan.conflicts.extend(one.conflicts);
+            plan.kept.extend(one.kept);
+            plan.deferred.extend(one.deferred);
+        }
+        plan.steps.sort_by(|one, two| one.key.cmp(&two.key));
+        plan.steps.dedup_by(|later, first| later.key == first.key);
+        self.remember(Looks {
+            seen: live
+                .stats()
+                .map(|(key, stat)| (key.clone(), stat))
+                .collect(),
+            seen_at,
+        });
+        Ok(Proposal {
+            needs: self.needs(&plan)?,
+            plan,
+            ..Proposal::default()
+        })
     }
 }

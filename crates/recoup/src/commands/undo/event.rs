@@ -126,7 +126,10 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
             ))
             .hint("--since @14:00 for everything since, or --before and --after two snapshots"));
         }
-        if live.as_ref().is_some_and(|live| merge::equality::same(live, &entry)) {
+        if live
+            .as_ref()
+            .is_some_and(|live| merge::equality::same(live, &entry))
+        {
             continue;
         }
         let change = Change {
@@ -143,17 +146,17 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
     } else {
         "no snapshot holds it"
     };
-    Err(
-        Failure::failed(format!("find an earlier version of {}: {why}", spot.shown()))
-            .hint("`recoup log PATH` lists its versions; `recoup find NAME` looks for a name"),
-    )
+    Err(Failure::failed(format!(
+        "find an earlier version of {}: {why}",
+        spot.shown()
+    ))
+    .hint("`recoup log PATH` lists its versions; `recoup find NAME` looks for a name"))
 }
 
 /// What is at the place now.
 fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model::Entry>> {
     let cancel = signals::listen()?;
-    let options =
-        live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
+    let options = live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
     let found: RefCell<Result<Option<model::Entry>>> = RefCell::new(Ok(None));
     backup::look(
         &opened.repository,
@@ -199,8 +202,8 @@ fn globs(patterns: &[String]) -> Result<GlobSet> {
     for pattern in patterns {
         let trimmed = pattern.trim_start_matches('/');
         let glob = GlobBuilder::new(trimmed).literal_separator(true).build();
-        let glob = glob
-            .map_err(|error| Failure::usage(format!("`{pattern}` is not a pattern: {error}")))?;
+        let glob =
+            glob.map_err(|error| Failure::usage(format!("`{pattern}` is not a pattern: {error}")))?;
         set.add(glob);
     }
     set.build()

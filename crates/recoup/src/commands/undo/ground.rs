@@ -12,7 +12,7 @@ use crate::context::{self, Context};
 use crate::exit::Result;
 
 /// Hands the work on a source to `act`.
-pub(crate) fn with_ground<T>(
+pub(super) fn with_ground<T>(
     spot: &Spot,
     opened: &Opened,
     monitor: &dyn Monitor,
@@ -20,8 +20,7 @@ pub(crate) fn with_ground<T>(
     context: &Context,
     act: impl FnOnce(&Work<'_>) -> Result<T>,
 ) -> Result<T> {
-    let backup =
-        live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
+    let backup = live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
     let options = FilesOptions {
         backup,
         protected: own::paths(&context.settings)?,

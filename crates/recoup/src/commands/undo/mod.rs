@@ -20,7 +20,7 @@ pub(crate) mod conflicts;
 pub(crate) mod resolve;
 pub(crate) mod deleted;
 
-pub(super) use ground::with_ground;
+use ground::with_ground;
 
 /// Which changes of an event are taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

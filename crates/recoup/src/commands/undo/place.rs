@@ -35,7 +35,10 @@ pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spo
         let source = stored.snapshot.source.as_slice();
         let key = live::key_below(source, &real).or_else(|| live::key_below(source, &followed));
         let Some(key) = key else { continue };
-        if best.as_ref().is_none_or(|(found, _)| found.len() < source.len()) {
+        if best
+            .as_ref()
+            .is_none_or(|(found, _)| found.len() < source.len())
+        {
             best = Some((source, key));
         }
     }
@@ -66,7 +69,9 @@ pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str)
 impl Spot {
     /// The place as a person knows it.
     pub(super) fn shown(&self) -> String {
-        let path = self.root.join(std::ffi::OsStr::from_bytes(&self.key.to_path()));
+        let path = self
+            .root
+            .join(std::ffi::OsStr::from_bytes(&self.key.to_path()));
         text::path(path.as_os_str().as_bytes())
     }
 }

@@ -1,0 +1,176 @@
+//! Plan, show, ask, run, report.
+
+use std::sync::Arc;
+
+use model::operation::Operation;
+use model::{Cancel, PathKey};
+use repository::Stored;
+use undo::{ContentMerge, Event, Proposal, Report, UndoError, Work};
+
+use super::place::{self, Spot};
+use super::{Arguments, ContentMergeChoice, event, pending, show, with_ground};
+use crate::access::busy::Busy;
+use crate::access::open::Opened;
+use crate::context::Context;
+use crate::exit::{Exit, Failure, Result};
+use crate::names::select::Listing;
+use crate::output::progress::Progress;
+use crate::output::text;
+use crate::signals;
+
+pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    let opened = context.open_to_read()?;
+    let all = context.snapshots(&opened)?;
+    let (spot, event) = choose(arguments, &all, &opened, context)?;
+    let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
+    pending::refuse_unfinished(&spot.source, &opened, context)?;
+    make_root(&spot, &event, context)?;
+    let cancel = signals::listen()?;
+    let contents = match arguments.content_merge {
+        ContentMergeChoice::Off => ContentMerge::Off,
+        ContentMergeChoice::Propose => ContentMerge::Propose,
+        ContentMergeChoice::Auto => ContentMerge::Auto,
+    };
+    let progress = Progress::start(&context.terminal);
+    let proposal = with_ground(&spot, &opened, &progress, &cancel, context, |work| {
+        Ok(work.ground.propose(&event, contents)?)
+    });
+    drop(progress);
+    let proposal = proposal?;
+    if arguments.dry_run {
+        return show::dry_run(arguments, &proposal, &event, &opened, context);
+    }
+    show::plan(arguments, &proposal, &event, &opened, context)?;
+    if proposal.plan.is_empty() && !proposal.plan.leaves_open() {
+        return show::nothing(&proposal, context);
+    }
+    if arguments.strict && proposal.plan.leaves_open() {
+        return show::strict(&proposal, context);
+    }
+    if !context.yes && !confirmed(context)? {
+        context.terminal.note("Nothing was changed.");
+        return Ok(Exit::Failed);
+    }
+    run(&spot, &event, &opened, &cancel, contents, context)
+}
+
+/// What is to be taken back, and where.
+fn choose(
+    arguments: &Arguments,
+    all: &Listing,
+    opened: &Opened,
+    context: &Context,
+) -> Result<(Spot, Event)> {
+    if let Some(path) = &arguments.path {
+        let spot = place::find(path, all, context)?;
+        let event = event::of_place(arguments, &spot, all, opened, context)?;
+        return Ok((spot, event));
+    }
+    let operation = operation(arguments.op, opened, context)?;
+    let event = Event::of_operation(&opened.repository, &operation)?;
+    let spot = place::of_source(
+        &operation.begun.source,
+        PathKey::root(),
+        all,
+        &context.host(),
+    );
+    Ok((spot, event))
+}
+
+/// The operation with this number, or the last one that did something.
+fn operation(number: Option<u64>, opened: &Opened, context: &Context) -> Result<Operation> {
+    let operations = super::listing::all(opened, context)?;
+    let found = match number {
+        Some(number) => operations.into_iter().find(|op| op.begun.number == number),
+        None => operations
+            .into_iter()
+            .rev()
+            .find(|op| op.ended.is_some() && op.begun.host == context.host()),
+    };
+    let what = number.map_or("the last operation".to_owned(), |n| {
+        format!("operation {n}")
+    });
+    let found = found.ok_or_else(|| {
+        Failure::failed(format!("undo {what}: there is none")).hint("`recoup ops` lists them")
+    })?;
+    if found.begun.host != context.host() {
+        return Err(Failure::failed(format!(
+            "undo {what}: it was done on {}",
+            found.begun.host
+        )));
+    }
+    Ok(found)
+}
+
+/// Where the root itself is gone, an empty one is made first, as it was: everything else is beneath it.
+fn make_root(spot: &Spot, event: &Event, context: &Context) -> Result<()> {
+    if spot.root.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let was: Option<&Stored> = event.before.as_ref();
+    let Some(was) = was else { return Ok(()) };
+    std::fs::create_dir_all(&spot.root)
+        .map_err(|error| Failure::io(format!("create {}", spot.root.display()), &error))?;
+    context.terminal.note(&format!(
+        "{} was gone: made again, empty, as in {}",
+        text::path(&spot.source),
+        was.id.short()
+    ));
+    Ok(())
+}
+
+/// Asks on a terminal; elsewhere there is nobody to ask, and everything is kept anyhow.
+pub(super) fn confirmed(context: &mut Context) -> Result<bool> {
+    context.sink.flush()?;
+    let answer = signals::while_asking(|| context.terminal.ask("Apply?"));
+    Ok(answer != Some(false))
+}
+
+/// Runs the event's plan, made anew of what is there at this moment: the answer may have taken minutes.
+fn run(
+    spot: &Spot,
+    event: &Event,
+    opened: &Opened,
+    cancel: &Arc<Cancel>,
+    contents: ContentMerge,
+    context: &mut Context,
+) -> Result<Exit> {
+    let progress = Progress::start(&context.terminal);
+    let done = with_ground(
+        spot,
+        opened,
+        &progress,
+        cancel,
+        context,
+        |work: &Work<'_>| {
+            let proposal: Proposal = work.ground.propose(event, contents)?;
+            work.run(event, &proposal).map_err(failure)
+        },
+    );
+    drop(progress);
+    report(&done?, opened, context)
+}
+
+/// What is told when an operation broke off.
+pub(super) fn failure(error: UndoError) -> Failure {
+    let number = match &error {
+        UndoError::Interrupted { number, .. } | UndoError::Cancelled { number } => Some(*number),
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match number {
+        Some(_) => failure.hint(
+            "nothing is lost: `recoup undo --resume` finishes it, `recoup undo --resume --abort` \
+             takes it back",
+        ),
+        None => failure,
+    }
+}
+
+/// What came of it.
+pub(super) fn report(report: &Report, opened: &Opened, context: &mut Context) -> Result<Exit> {
+    let mut memory = opened.memory(&context.settings);
+    memory.saw_snapshots([report.safety, report.left]);
+    memory.save()?;
+    show::report(report, context)
+}

@@ -1,0 +1,82 @@
+//! Operations and their open conflicts, as the log of the repository tells them.
+
+use std::collections::BTreeSet;
+
+use model::operation::{Operation, OperationKind, Outcome};
+use model::{Conflict, PathKey, Plan};
+
+use crate::access::open::Opened;
+use crate::context::Context;
+use crate::exit::{Result, chain};
+
+/// All operations, oldest first; what can't be read is told of.
+pub(super) fn all(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
+    let (operations, wrong) = opened.repository.operations()?;
+    for error in &wrong {
+        context
+            .terminal
+            .warn(&format!("failed to {}", chain(error)));
+    }
+    Ok(operations)
+}
+
+/// What an operation left open.
+pub(super) fn left_open(operation: &Operation, opened: &Opened) -> Result<Plan> {
+    match &operation.ended {
+        Some((_, ended)) => match &ended.open {
+            Some(listed) => Ok(opened.repository.plan(listed)?),
+            None => Ok(Plan::default()),
+        },
+        None => Ok(Plan::default()),
+    }
+}
+
+/// Conflicts of an operation that no later one has settled, and that was not itself taken back.
+pub(super) fn open_conflicts(
+    operation: &Operation,
+    all: &[Operation],
+    opened: &Opened,
+) -> Result<Vec<Conflict>> {
+    let number = operation.begun.number;
+    let later = |kind| {
+        all.iter().filter(move |op| {
+            let done = matches!(&op.ended, Some((_, ended)) if ended.outcome == Outcome::Done);
+            op.begun.of == Some(number) && op.begun.kind == kind && done
+        })
+    };
+    if later(OperationKind::Redo).next().is_some() {
+        return Ok(Vec::new());
+    }
+    let mut settled: BTreeSet<PathKey> = BTreeSet::new();
+    for resolve in later(OperationKind::Resolve) {
+        let Some(listed) = &resolve.begun.plan else {
+            continue;
+        };
+        let plan = opened.repository.plan(listed)?;
+        let still: BTreeSet<PathKey> = left_open(resolve, opened)?
+            .conflicts
+            .into_iter()
+            .map(|conflict| conflict.key)
+            .collect();
+        let steps = plan.steps.iter().map(|step| &step.key);
+        let kept = plan.kept.iter().map(|kept| &kept.key);
+        settled.extend(
+            steps
+                .chain(kept)
+                .filter(|key| !still.contains(*key))
+                .cloned(),
+        );
+    }
+    let mut conflicts = left_open(operation, opened)?.conflicts;
+    conflicts.retain(|conflict| !settled.contains(&conflict.key));
+    Ok(conflicts)
+}
+
+/// How an operation stands, in a word.
+pub(super) fn status(operation: &Operation, is_running: bool) -> &'static str {
+    match &operation.ended {
+        Some((_, ended)) => ended.outcome.word(),
+        None if is_running => "running",
+        None => "interrupted",
+    }
+}
