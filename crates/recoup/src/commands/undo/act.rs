@@ -1,10 +1,13 @@
 //! Plan, show, ask, run, report.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use model::operation::Operation;
-use model::{Cancel, PathKey};
-use repository::Stored;
+use model::{Cancel, Kind, PathKey};
+use repository::{MapReader, Stored};
+use source::files::attributes::{Attributes, Rights};
+use source::files::write::TreeWriter;
 use undo::{ContentMerge, Event, Proposal, Report, UndoError, Work};
 
 use super::place::{self, Spot};
@@ -24,7 +27,9 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
     let (spot, event) = choose(arguments, &all, &opened, context)?;
     let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
     pending::refuse_unfinished(&spot.source, &opened, context)?;
-    make_root(&spot, &event, context)?;
+    if !arguments.dry_run {
+        make_root(&spot, &event, &opened, context)?;
+    }
     let cancel = signals::listen()?;
     let contents = match arguments.content_merge {
         ContentMergeChoice::Off => ContentMerge::Off,
@@ -103,14 +108,31 @@ fn operation(number: Option<u64>, opened: &Opened, context: &Context) -> Result<
 }
 
 /// Where the root itself is gone, an empty one is made first, as it was: everything else is beneath it.
-fn make_root(spot: &Spot, event: &Event, context: &Context) -> Result<()> {
+fn make_root(spot: &Spot, event: &Event, opened: &Opened, context: &Context) -> Result<()> {
     if spot.root.symlink_metadata().is_ok() {
         return Ok(());
     }
     let was: Option<&Stored> = event.before.as_ref();
     let Some(was) = was else { return Ok(()) };
-    std::fs::create_dir_all(&spot.root)
-        .map_err(|error| Failure::io(format!("create {}", spot.root.display()), &error))?;
+    let (Some(above), Some(name)) = (spot.root.parent(), spot.root.file_name()) else {
+        return Ok(());
+    };
+    let directory = TreeWriter::create(above)?.directory(b"")?;
+    directory.make_directory(name.as_bytes(), 0o700)?;
+    let reader = MapReader::new(&opened.repository);
+    if let Some(entry) = reader.entry(was.snapshot.root, &PathKey::root())? {
+        let xattrs = opened.repository.xattrs(&entry)?;
+        let attributes = Attributes {
+            kind: Kind::Directory,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            mtime: entry.mtime,
+            xattrs: &xattrs,
+        };
+        let root = rustix::process::geteuid().is_root();
+        directory.apply(name.as_bytes(), &attributes, &Rights::for_user(root, false))?;
+    }
     context.terminal.note(&format!(
         "{} was gone: made again, empty, as in {}",
         text::path(&spot.source),

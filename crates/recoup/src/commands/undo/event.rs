@@ -1,7 +1,9 @@
 //! From what was typed to the event that is taken back.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
 use backup::Selection;
@@ -16,6 +18,7 @@ use crate::access::open::Opened;
 use crate::commands::live_options;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Result};
+use crate::names::live;
 use crate::names::place::Place;
 use crate::names::select::{Listing, Selection as Snapshots};
 use crate::output::progress::Progress;
@@ -42,7 +45,7 @@ pub(super) fn of_place(
         }
         _ => previous_version(spot, opened, context)?,
     };
-    event.changes = filtered(event.changes, arguments)?;
+    event.changes = filtered(event.changes, arguments, spot)?;
     event.about = format!("{}, {}", spot.shown(), event.about);
     Ok(event)
 }
@@ -86,6 +89,9 @@ pub(super) fn live_changes(
     opened: &Opened,
     context: &Context,
 ) -> Result<Vec<Change>> {
+    if spot.root.symlink_metadata().is_err() {
+        return all_gone(before, spot, opened);
+    }
     let cancel = signals::listen()?;
     let below = Selection::Below(spot.key.clone());
     let options = live_options::of(opened, &spot.root, &spot.source, below, context)?;
@@ -107,6 +113,21 @@ pub(super) fn live_changes(
             text::path(&problem.path),
             problem.message
         ));
+    }
+    Ok(changes)
+}
+
+/// The root itself is not there: everything that the snapshot holds is gone.
+fn all_gone(before: &Stored, spot: &Spot, opened: &Opened) -> Result<Vec<Change>> {
+    let reader = MapReader::new(&opened.repository);
+    let mut entries = reader.entries(before.snapshot.root, &spot.key);
+    let mut changes = Vec::new();
+    while let Some((key, entry)) = entries.next()? {
+        changes.push(Change {
+            key,
+            before: Some(entry),
+            after: None,
+        });
     }
     Ok(changes)
 }
@@ -155,6 +176,9 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
 
 /// What is at the place now.
 fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model::Entry>> {
+    if spot.root.symlink_metadata().is_err() {
+        return Ok(None);
+    }
     let cancel = signals::listen()?;
     let options = live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
     let found: RefCell<Result<Option<model::Entry>>> = RefCell::new(Ok(None));
@@ -177,7 +201,11 @@ fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model:
     found.into_inner()
 }
 
-fn filtered(changes: merge::ChangeSet, arguments: &Arguments) -> Result<merge::ChangeSet> {
+fn filtered(
+    changes: merge::ChangeSet,
+    arguments: &Arguments,
+    spot: &Spot,
+) -> Result<merge::ChangeSet> {
     let mut changes = changes;
     if !arguments.only.is_empty() {
         let mut kinds = Vec::new();
@@ -190,11 +218,48 @@ fn filtered(changes: merge::ChangeSet, arguments: &Arguments) -> Result<merge::C
         }
         changes = changes.only(&kinds);
     }
+    if let Some(list) = &arguments.paths_from {
+        let listed = listed(list, spot)?;
+        changes = changes.filter(|key| listed.contains(key));
+    }
     if !arguments.globs.is_empty() {
         let globs = globs(&arguments.globs)?;
         changes = changes.filter(|key| matches(&globs, key));
     }
     Ok(changes)
+}
+
+/// The paths of a list: the log of what a job touched, say. One in a line, relative to the source or
+/// absolute.
+fn listed(list: &std::path::Path, spot: &Spot) -> Result<HashSet<PathKey>> {
+    let failed = |error: &std::io::Error| Failure::io(format!("read {}", list.display()), error);
+    let mut bytes = Vec::new();
+    match list.as_os_str().as_bytes() {
+        b"-" => std::io::stdin().read_to_end(&mut bytes),
+        _ => std::fs::File::open(list).and_then(|mut file| file.read_to_end(&mut bytes)),
+    }
+    .map_err(|error| failed(&error))?;
+    let mut keys = HashSet::new();
+    for line in bytes
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let path = std::path::Path::new(OsStr::from_bytes(line));
+        let key = match path.is_absolute() {
+            true => live::key_below(&spot.source, path),
+            false => PathKey::from_path(line).ok(),
+        };
+        let key = key.ok_or_else(|| {
+            let line = text::path(line);
+            Failure::usage(format!(
+                "`{line}` in {} is no path of {}",
+                list.display(),
+                spot.shown()
+            ))
+        })?;
+        keys.insert(key);
+    }
+    Ok(keys)
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet> {

@@ -70,6 +70,10 @@ pub(crate) struct Arguments {
     /// Only paths that match, relative to the source, as in `src/**` (again: any of them)
     #[arg(long = "path", value_name = "GLOB")]
     globs: Vec<String>,
+    /// Only the paths that a file lists, one in a line: what a job logged that it touched (`-`: standard
+    /// input)
+    #[arg(long, value_name = "FILE")]
+    paths_from: Option<PathBuf>,
     /// Do nothing at all where anything is in conflict
     #[arg(long)]
     strict: bool,
