@@ -11,11 +11,13 @@ pub mod snapshot;
 pub mod change;
 pub mod plan;
 pub mod operation;
+pub mod incident;
 pub mod monitor;
 
 pub use change::{Change, ChangeKind};
 pub use entry::{Content, Device, Entry, Extent, Kind, LinkId, Xattr, Xattrs};
 pub use id::{BlobId, IdParseError, KeyId, LogId, PackId, RepositoryId, RunId, SnapshotId};
+pub use incident::{Actor, Incident, Level};
 pub use key::{KeyError, PathKey};
 pub use monitor::{Cancel, Entropy, Monitor, Silent, Step};
 pub use operation::{Amounts, Operation};
