@@ -16,6 +16,7 @@ pub mod snapshot;
 pub mod log;
 pub mod plan;
 pub mod operation;
+pub mod timeline;
 pub mod config;
 pub mod slot;
 

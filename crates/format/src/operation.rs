@@ -105,7 +105,7 @@ fn write_snapshot<W: Write>(id: Option<SnapshotId>, e: &mut Encoder<W>) -> Writt
     Ok(())
 }
 
-fn write_listed<W: Write>(listed: Option<&Listed>, e: &mut Encoder<W>) -> Written<W> {
+pub(crate) fn write_listed<W: Write>(listed: Option<&Listed>, e: &mut Encoder<W>) -> Written<W> {
     let Some(listed) = listed else {
         e.null()?;
         return Ok(());
@@ -260,7 +260,7 @@ fn read_snapshot(d: &mut Decoder<'_>) -> Result<Option<SnapshotId>, Refused> {
     id.map(Some).ok_or(Refused::Malformed)
 }
 
-fn read_listed(d: &mut Decoder<'_>) -> Result<Option<Listed>, Refused> {
+pub(crate) fn read_listed(d: &mut Decoder<'_>) -> Result<Option<Listed>, Refused> {
     if !present(d)? {
         return Ok(None);
     }

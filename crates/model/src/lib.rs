@@ -12,6 +12,7 @@ pub mod change;
 pub mod plan;
 pub mod operation;
 pub mod incident;
+pub mod point;
 pub mod monitor;
 
 pub use change::{Change, ChangeKind};

@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod recent;
+mod memory;
 pub mod object;
 pub mod pack;
 pub mod run;
@@ -21,6 +22,8 @@ pub mod nodes;
 pub mod maps;
 pub mod log;
 pub mod operations;
+mod overlay;
+pub mod timeline;
 pub mod check_report;
 mod check_data;
 mod check_logs;
@@ -39,3 +42,4 @@ pub use repair::{Rebuilt, RepairOptions};
 pub use repository::{Repository, Warning};
 pub use session::{Session, Written};
 pub use snapshots::Stored;
+pub use timeline::{Timeline, TimelineEntry};

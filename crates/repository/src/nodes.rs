@@ -37,6 +37,9 @@ impl NodeStore for MapReader<'_> {
         if let Some(node) = repository.nodes.get(id) {
             return Ok(node);
         }
+        if let Some(node) = repository.memory.get(id) {
+            return Ok(node);
+        }
         let bytes = repository.read_blob(id)?;
         let node = Node::decode(&bytes)
             .map_err(|error| RepositoryError::damaged(format!("map node {id}"), error))?;

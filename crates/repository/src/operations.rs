@@ -51,8 +51,14 @@ impl Repository {
     /// Reads a plan back.
     pub fn plan(&self, listed: &Listed) -> Result<Plan> {
         const WHAT: &str = "plan of an operation";
+        let bytes = self.read_listed(listed, WHAT)?;
+        decode_plan(&bytes).map_err(|error| RepositoryError::format(WHAT, &error))
+    }
+
+    /// Reads a list back.
+    pub(crate) fn read_listed(&self, listed: &Listed, what: &'static str) -> Result<Vec<u8>> {
         if listed.len > LISTED_BYTES_MAX {
-            return Err(RepositoryError::damaged(WHAT, "it is too long"));
+            return Err(RepositoryError::damaged(what, "it is too long"));
         }
         let mut bytes = Vec::new();
         for id in &listed.blobs {
@@ -62,9 +68,9 @@ impl Repository {
             }
         }
         if bytes.len() as u64 != listed.len || self.id_key().log_hash(&bytes) != listed.hash {
-            return Err(RepositoryError::damaged(WHAT, "it is another one"));
+            return Err(RepositoryError::damaged(what, "it is another one"));
         }
-        decode_plan(&bytes).map_err(|error| RepositoryError::format(WHAT, &error))
+        Ok(bytes)
     }
 
     /// Stores how an operation begins, durably, and gives it its number.

@@ -11,6 +11,7 @@ use storage::{ObjectKind, ObjectName, Storage};
 use crate::error::{RepositoryError, Result};
 use crate::index::Index;
 use crate::location::Segment;
+use crate::memory::NodeMemory;
 use crate::object::ObjectKey;
 use crate::recent::Recent;
 
@@ -41,6 +42,7 @@ pub struct Repository {
     pub(crate) pack_keys: Recent<PackId, Arc<ObjectKey>>,
     pub(crate) segments: Recent<Segment, Arc<Vec<u8>>>,
     pub(crate) nodes: Recent<BlobId, Arc<prolly::Node>>,
+    pub(crate) memory: NodeMemory,
 }
 
 impl std::fmt::Debug for Repository {
@@ -74,6 +76,7 @@ impl Repository {
             pack_keys: Recent::new(PACK_KEYS_MAX),
             segments: Recent::new(SEGMENT_CACHE_BYTES),
             nodes: Recent::new(NODE_CACHE_BYTES),
+            memory: NodeMemory::default(),
         };
         let lost = repository.lost_packs()?.len();
         if lost > 0 {

@@ -1,0 +1,360 @@
+//! Records of timelines: checkpoints, points, incidents, pins.
+
+use minicbor::data::Type;
+use minicbor::decode::Decoder;
+use minicbor::encode::{Encoder, Write};
+use model::incident::{Actor, Incident, Level};
+use model::point::{Class, Point, PointChange, TimelineRecord};
+use model::{BlobId, PathKey, SnapshotId};
+
+use crate::entry::{decode_entry, encode_entry, read_time, write_time};
+use crate::error::FormatError;
+use crate::extents::blob_id;
+use crate::fields::Refused;
+use crate::operation::{read_listed, write_listed};
+
+/// What the log of a timeline is the log of: this, a zero byte, the machine, a zero byte, the source.
+pub const TIMELINE: &[u8] = b"timeline";
+
+/// Kinds of log records.
+mod kind {
+    pub(super) const CHECKPOINT: u64 = 1;
+    pub(super) const POINT: u64 = 2;
+    pub(super) const INCIDENT: u64 = 3;
+    pub(super) const PIN: u64 = 4;
+}
+
+const WHAT: &str = "record of a timeline";
+
+type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
+
+/// The number that a log record of this has as its kind.
+pub fn kind_of(record: &TimelineRecord) -> u64 {
+    match record {
+        TimelineRecord::Checkpoint { .. } => kind::CHECKPOINT,
+        TimelineRecord::Point(_) => kind::POINT,
+        TimelineRecord::Incident { .. } => kind::INCIDENT,
+        TimelineRecord::Pin { .. } => kind::PIN,
+    }
+}
+
+/// What names the log of a timeline.
+pub fn log_of(host: &str, source: &[u8]) -> Vec<u8> {
+    [TIMELINE, b"\0", host.as_bytes(), b"\0", source].concat()
+}
+
+/// Encodes the body of a log record.
+pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut e = Encoder::new(&mut out);
+    // Writing into a vector can't fail.
+    let _ = match record {
+        TimelineRecord::Checkpoint {
+            snapshot,
+            root,
+            revision,
+        } => write_checkpoint(*snapshot, *root, *revision, &mut e),
+        TimelineRecord::Point(point) => write_point(point, &mut e),
+        TimelineRecord::Incident { incident, keys } => {
+            write_incident(incident, keys.as_ref(), &mut e)
+        }
+        TimelineRecord::Pin {
+            point,
+            time,
+            removed,
+        } => write_pin(*point, *time, *removed, &mut e),
+    };
+    out
+}
+
+fn write_checkpoint<W: Write>(
+    snapshot: SnapshotId,
+    root: Option<BlobId>,
+    revision: Option<u64>,
+    e: &mut Encoder<W>,
+) -> Written<W> {
+    e.array(3)?.bytes(snapshot.as_bytes())?;
+    write_root(root, e)?;
+    write_number(revision, e)
+}
+
+fn write_pin<W: Write>(
+    point: SnapshotId,
+    time: model::Timestamp,
+    removed: bool,
+    e: &mut Encoder<W>,
+) -> Written<W> {
+    e.array(3)?.bytes(point.as_bytes())?;
+    write_time(time, e)?;
+    e.bool(removed)?;
+    Ok(())
+}
+
+fn write_point<W: Write>(point: &Point, e: &mut Encoder<W>) -> Written<W> {
+    e.array(9)?.u64(point.base)?;
+    write_root(point.from, e)?;
+    write_root(point.root, e)?;
+    write_time(point.first, e)?;
+    write_time(point.last, e)?;
+    e.u8(point.class as u8)?;
+    write_number(point.revision, e)?;
+    e.array(3 * point.changes.len() as u64)?;
+    for change in &point.changes {
+        e.bytes(change.key.as_bytes())?;
+        match &change.after {
+            None => _ = e.null()?,
+            Some(entry) => {
+                let mut bytes = Vec::new();
+                encode_entry(entry, &mut bytes);
+                e.bytes(&bytes)?;
+            }
+        }
+        write_number(change.actor.map(u64::from), e)?;
+    }
+    e.array(point.actors.len() as u64)?;
+    for actor in &point.actors {
+        write_actor(actor, e)?;
+    }
+    Ok(())
+}
+
+fn write_actor<W: Write>(actor: &Actor, e: &mut Encoder<W>) -> Written<W> {
+    e.array(8)?.u32(actor.pid)?;
+    for number in [actor.ppid, actor.uid, actor.login_uid] {
+        write_number(number.map(u64::from), e)?;
+    }
+    e.str(&actor.comm)?.str(&actor.exe)?.str(&actor.command)?;
+    e.bool(actor.gone)?;
+    Ok(())
+}
+
+fn write_incident<W: Write>(
+    incident: &Incident,
+    keys: Option<&model::operation::Listed>,
+    e: &mut Encoder<W>,
+) -> Written<W> {
+    e.array(15)?
+        .u64(incident.number)?
+        .u8(incident.level as u8)?;
+    e.str(&incident.rule)?.str(&incident.about)?;
+    write_time(incident.from, e)?;
+    write_time(incident.to, e)?;
+    e.bytes(incident.before.as_bytes())?;
+    e.bytes(incident.after.as_bytes())?;
+    e.u64(incident.keys)?
+        .u64(incident.deleted)?
+        .u64(incident.changed)?;
+    match &incident.actor {
+        Some(actor) => write_actor(actor, e)?,
+        None => _ = e.null()?,
+    }
+    e.u64(incident.points.0)?.u64(incident.points.1)?;
+    write_listed(keys, e)
+}
+
+fn write_root<W: Write>(root: Option<BlobId>, e: &mut Encoder<W>) -> Written<W> {
+    match root {
+        Some(id) => _ = e.bytes(id.as_bytes())?,
+        None => _ = e.null()?,
+    }
+    Ok(())
+}
+
+fn write_number<W: Write>(number: Option<u64>, e: &mut Encoder<W>) -> Written<W> {
+    match number {
+        Some(number) => _ = e.u64(number)?,
+        None => _ = e.null()?,
+    }
+    Ok(())
+}
+
+/// Decodes the body of a log record of this kind; `None` for kinds of newer programs.
+pub fn decode_record(kind: u64, body: &[u8]) -> Result<Option<TimelineRecord>, FormatError> {
+    let mut decoder = Decoder::new(body);
+    let d = &mut decoder;
+    let record = match kind {
+        kind::CHECKPOINT => read_checkpoint(d),
+        kind::POINT => read_point(d).map(TimelineRecord::Point),
+        kind::INCIDENT => read_incident(d),
+        kind::PIN => read_pin(d),
+        _ => return Ok(None),
+    };
+    let record = record.map_err(|refused| refused.of(WHAT))?;
+    if decoder.position() == body.len() {
+        Ok(Some(record))
+    } else {
+        Err(FormatError::malformed(WHAT))
+    }
+}
+
+fn begin(d: &mut Decoder<'_>, fields: u64) -> Result<(), Refused> {
+    if d.array()? == Some(fields) {
+        Ok(())
+    } else {
+        Err(Refused::Malformed)
+    }
+}
+
+fn read_checkpoint(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
+    begin(d, 3)?;
+    Ok(TimelineRecord::Checkpoint {
+        snapshot: read_id(d)?,
+        root: read_root(d)?,
+        revision: read_number(d)?,
+    })
+}
+
+fn read_pin(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
+    begin(d, 3)?;
+    Ok(TimelineRecord::Pin {
+        point: read_id(d)?,
+        time: read_time(d)?,
+        removed: d.bool()?,
+    })
+}
+
+fn read_point(d: &mut Decoder<'_>) -> Result<Point, Refused> {
+    begin(d, 9)?;
+    let mut point = Point {
+        base: d.u64()?,
+        from: read_root(d)?,
+        root: read_root(d)?,
+        first: read_time(d)?,
+        last: read_time(d)?,
+        class: Class::from_code(d.u8()?).ok_or(Refused::Malformed)?,
+        revision: read_number(d)?,
+        changes: Vec::new(),
+        actors: Vec::new(),
+    };
+    let items = d.array()?.ok_or(Refused::Malformed)?;
+    if items % 3 != 0 {
+        return Err(Refused::Malformed);
+    }
+    for _ in 0..items / 3 {
+        let change = read_change(d)?;
+        if point
+            .changes
+            .last()
+            .is_some_and(|last| last.key >= change.key)
+        {
+            return Err(Refused::Malformed);
+        }
+        point.changes.push(change);
+    }
+    for _ in 0..d.array()?.ok_or(Refused::Malformed)? {
+        point.actors.push(read_actor(d)?);
+    }
+    let actors = point.actors.len() as u64;
+    let named = point.changes.iter().filter_map(|change| change.actor);
+    if named.into_iter().any(|actor| u64::from(actor) >= actors) {
+        return Err(Refused::Malformed);
+    }
+    Ok(point)
+}
+
+fn read_change(d: &mut Decoder<'_>) -> Result<PointChange, Refused> {
+    let key = PathKey::from_bytes(d.bytes()?.to_vec()).map_err(|_| Refused::Malformed)?;
+    let after = if present(d)? {
+        match decode_entry(d.bytes()?) {
+            Ok(entry) => Some(entry),
+            Err(FormatError::NewerField { field, .. }) => return Err(Refused::Newer(field)),
+            Err(_) => return Err(Refused::Malformed),
+        }
+    } else {
+        None
+    };
+    let actor = read_number(d)?.map(u32::try_from).transpose();
+    Ok(PointChange {
+        key,
+        after,
+        actor: actor.map_err(|_| Refused::Malformed)?,
+    })
+}
+
+fn read_actor(d: &mut Decoder<'_>) -> Result<Actor, Refused> {
+    begin(d, 8)?;
+    let pid = d.u32()?;
+    let mut number = || -> Result<Option<u32>, Refused> {
+        let number = read_number(d)?.map(u32::try_from).transpose();
+        number.map_err(|_| Refused::Malformed)
+    };
+    let (ppid, uid, login_uid) = (number()?, number()?, number()?);
+    Ok(Actor {
+        pid,
+        ppid,
+        uid,
+        login_uid,
+        comm: d.str()?.to_owned(),
+        exe: d.str()?.to_owned(),
+        command: d.str()?.to_owned(),
+        gone: d.bool()?,
+    })
+}
+
+fn read_incident(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
+    begin(d, 15)?;
+    let incident = Incident {
+        number: d.u64()?,
+        level: Level::from_code(d.u8()?).ok_or(Refused::Malformed)?,
+        rule: d.str()?.to_owned(),
+        about: d.str()?.to_owned(),
+        from: read_time(d)?,
+        to: read_time(d)?,
+        before: read_id(d)?,
+        after: read_id(d)?,
+        keys: d.u64()?,
+        deleted: d.u64()?,
+        changed: d.u64()?,
+        actor: present(d)?.then(|| read_actor(d)).transpose()?,
+        points: (d.u64()?, d.u64()?),
+    };
+    let keys = read_listed(d)?;
+    Ok(TimelineRecord::Incident { incident, keys })
+}
+
+fn present(d: &mut Decoder<'_>) -> Result<bool, Refused> {
+    if d.datatype()? == Type::Null {
+        d.null()?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+fn read_id(d: &mut Decoder<'_>) -> Result<SnapshotId, Refused> {
+    SnapshotId::from_slice(d.bytes()?).ok_or(Refused::Malformed)
+}
+
+fn read_root(d: &mut Decoder<'_>) -> Result<Option<BlobId>, Refused> {
+    Ok(present(d)?.then(|| blob_id(d)).transpose()?)
+}
+
+fn read_number(d: &mut Decoder<'_>) -> Result<Option<u64>, Refused> {
+    Ok(present(d)?.then(|| d.u64()).transpose()?)
+}
+
+/// Encodes a list of keys, for a list that a record names.
+pub fn encode_keys<'k>(keys: impl ExactSizeIterator<Item = &'k PathKey>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut e = Encoder::new(&mut out);
+    let _ = e.array(keys.len() as u64);
+    for key in keys {
+        let _ = e.bytes(key.as_bytes());
+    }
+    out
+}
+
+/// Decodes a list of keys.
+pub fn decode_keys(bytes: &[u8]) -> Result<Vec<PathKey>, FormatError> {
+    let wrong = || FormatError::malformed("list of keys");
+    let mut d = Decoder::new(bytes);
+    let mut keys = Vec::new();
+    for _ in 0..d.array().ok().flatten().ok_or_else(wrong)? {
+        let key = d.bytes().map_err(|_| wrong())?.to_vec();
+        keys.push(PathKey::from_bytes(key).map_err(|_| wrong())?);
+    }
+    if d.position() == bytes.len() {
+        Ok(keys)
+    } else {
+        Err(wrong())
+    }
+}

@@ -1,0 +1,274 @@
+//! Timelines at rest: the log of a watched source, read back as points.
+
+use format::timeline::{decode_keys, decode_record, encode_keys, encode_record, kind_of, log_of};
+use model::incident::Incident;
+use model::operation::Listed;
+use model::point::{Point, PointChange, TimelineRecord};
+use model::{BlobId, Entry, LogId, PathKey, Snapshot, SnapshotId, Timestamp};
+use storage::ObjectName;
+
+use crate::error::{RepositoryError, Result};
+use crate::log::{LogEnd, Numbered};
+use crate::packer::Packer;
+use crate::repository::Repository;
+use crate::snapshots::Stored;
+
+/// Points that may lie between two checkpoints: a day of one a second is far below.
+const POINTS_MAX: u64 = 1 << 20;
+
+/// The timeline of one source of one machine.
+#[derive(Debug)]
+pub struct Timeline<'r> {
+    repository: &'r Repository,
+    host: String,
+    source: Vec<u8>,
+    log: LogId,
+    numbers: Vec<u64>,
+}
+
+/// A record with its place in the timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// Its number in the log.
+    pub number: u64,
+    /// What names it: a point is called by this, like a snapshot.
+    pub id: SnapshotId,
+    /// When it was written.
+    pub time: Timestamp,
+    /// What it says.
+    pub record: TimelineRecord,
+}
+
+impl TimelineEntry {
+    /// The moment whose state it is, and the root of that state; `None` for what is no state.
+    pub fn state(&self) -> Option<(Timestamp, Option<BlobId>)> {
+        match &self.record {
+            TimelineRecord::Point(point) => Some((point.last, point.root)),
+            TimelineRecord::Checkpoint { root, .. } => Some((self.time, *root)),
+            _ => None,
+        }
+    }
+}
+
+impl Repository {
+    /// The timeline of a source; empty where it was never watched.
+    pub fn timeline(&self, host: &str, source: &[u8]) -> Result<Timeline<'_>> {
+        let log = self.id_key().log_id(&log_of(host, source));
+        Ok(Timeline {
+            repository: self,
+            host: host.to_owned(),
+            source: source.to_vec(),
+            log,
+            numbers: self.log_numbers(log)?,
+        })
+    }
+
+    /// Stores a list of keys; it is durable when the session is.
+    pub fn put_keys(&self, packer: &mut Packer<'_, '_>, keys: &[PathKey]) -> Result<Listed> {
+        self.put_listed(packer, &encode_keys(keys.iter()))
+    }
+
+    /// Reads a list of keys back.
+    pub fn keys(&self, listed: &Listed) -> Result<Vec<PathKey>> {
+        const WHAT: &str = "keys of an incident";
+        let bytes = self.read_listed(listed, WHAT)?;
+        decode_keys(&bytes).map_err(|error| RepositoryError::format(WHAT, &error))
+    }
+}
+
+impl<'r> Timeline<'r> {
+    /// Numbers of the records, ascending.
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers
+    }
+
+    /// Whether the source was never watched.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Reads a record; `None` for one of a newer program.
+    pub fn entry(&self, number: u64) -> Result<Option<TimelineEntry>> {
+        let Numbered { record, hash, .. } = self.repository.log_record(self.log, number)?;
+        let name = ObjectName::Log(self.log, number);
+        let decoded = decode_record(record.kind, &record.body)
+            .map_err(|error| RepositoryError::format(name, &error))?;
+        Ok(decoded.map(|decoded| TimelineEntry {
+            number,
+            id: SnapshotId(hash),
+            time: record.time,
+            record: decoded,
+        }))
+    }
+
+    /// Appends a record, durably; gives its name.
+    pub fn append(
+        &mut self,
+        end: &mut LogEnd,
+        time: Timestamp,
+        record: &TimelineRecord,
+    ) -> Result<SnapshotId> {
+        let body = encode_record(record);
+        let kind = kind_of(record);
+        let number = self
+            .repository
+            .log_append_at(self.log, end, time, kind, body)?;
+        self.numbers.push(number);
+        Ok(SnapshotId(end.previous.unwrap_or_default()))
+    }
+
+    /// Where the next record goes.
+    pub fn end(&self) -> Result<LogEnd> {
+        self.repository.log_end(self.log)
+    }
+
+    /// The last state at or before a moment, by when it was read. Records are ordered by the clock of
+    /// the machine; where that jumped, the later record counts.
+    pub fn at(&self, moment: Timestamp) -> Result<Option<TimelineEntry>> {
+        let (mut low, mut high) = (0, self.numbers.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.readable(middle)? {
+                Some(entry) if entry.time > moment => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        self.state_before(low, |entry| {
+            entry.state().is_some_and(|(time, _)| time <= moment)
+        })
+    }
+
+    /// The last state.
+    pub fn last(&self) -> Result<Option<TimelineEntry>> {
+        self.state_before(self.numbers.len(), |entry| entry.state().is_some())
+    }
+
+    /// The last record before a place for which `wanted` says so.
+    fn state_before(
+        &self,
+        place: usize,
+        wanted: impl Fn(&TimelineEntry) -> bool,
+    ) -> Result<Option<TimelineEntry>> {
+        for at in (0..place).rev() {
+            if let Some(entry) = self.readable(at)?.filter(&wanted) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn readable(&self, place: usize) -> Result<Option<TimelineEntry>> {
+        match self.entry(self.numbers[place]) {
+            // What is damaged is told by `check`; it does not hide the rest.
+            Err(error) if error.is_damage() => Ok(None),
+            read => read,
+        }
+    }
+
+    /// All records from a number on that can be read, handed on one by one.
+    pub fn each(&self, from: u64, mut each: impl FnMut(TimelineEntry) -> Result<()>) -> Result<()> {
+        let begin = self.numbers.partition_point(|&number| number < from);
+        for place in begin..self.numbers.len() {
+            if let Some(entry) = self.readable(place)? {
+                each(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The states whose names begin with these digits.
+    pub fn by_id(&self, digits: &str) -> Result<Vec<TimelineEntry>> {
+        let mut found = Vec::new();
+        self.each(0, |entry| {
+            if entry.state().is_some() && entry.id.to_hex().starts_with(digits) {
+                found.push(entry);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The incidents, as last known, by number.
+    pub fn incidents(&self) -> Result<Vec<(Incident, Option<Listed>)>> {
+        let mut found: std::collections::BTreeMap<u64, (Incident, Option<Listed>)> =
+            std::collections::BTreeMap::new();
+        self.each(0, |entry| {
+            if let TimelineRecord::Incident { incident, keys } = entry.record {
+                found.insert(incident.number, (incident, keys));
+            }
+            Ok(())
+        })?;
+        Ok(found.into_values().collect())
+    }
+
+    /// A state as a snapshot: its map can be read afterwards.
+    pub fn open(&self, entry: &TimelineEntry) -> Result<Stored> {
+        let (time, root) = entry.state().ok_or_else(|| {
+            RepositoryError::damaged(ObjectName::Log(self.log, entry.number), "it is no state")
+        })?;
+        if let TimelineRecord::Checkpoint { snapshot, .. } = &entry.record {
+            let id = *snapshot;
+            let snapshot = self.repository.snapshot(id)?;
+            return Ok(Stored { id, snapshot });
+        }
+        let TimelineRecord::Point(point) = &entry.record else {
+            return Err(RepositoryError::damaged("timeline", "it is no state"));
+        };
+        self.make_readable(entry.number, point)?;
+        Ok(Stored {
+            id: entry.id,
+            snapshot: Snapshot {
+                time,
+                finished: entry.time,
+                host: self.host.clone(),
+                user: String::new(),
+                source: self.source.clone(),
+                tags: Vec::new(),
+                root,
+                parent: None,
+                totals: model::Totals::default(),
+                errors: 0,
+                safety: false,
+                names: model::Names::default(),
+                program: String::new(),
+            },
+        })
+    }
+
+    /// Makes the nodes of a point again, in memory, from the checkpoint before it.
+    fn make_readable(&self, number: u64, point: &Point) -> Result<()> {
+        if number.saturating_sub(point.base) > POINTS_MAX {
+            return Err(RepositoryError::damaged(
+                "timeline",
+                "its checkpoint is too far away",
+            ));
+        }
+        let name = |number| ObjectName::Log(self.log, number);
+        let base = self.entry(point.base)?.map(|entry| entry.record);
+        let Some(TimelineRecord::Checkpoint { root: from, .. }) = base else {
+            return Err(RepositoryError::damaged(
+                name(point.base),
+                "a point builds upon it, and it is no checkpoint",
+            ));
+        };
+        let mut latest: std::collections::BTreeMap<PathKey, Option<Entry>> =
+            std::collections::BTreeMap::new();
+        for at in point.base + 1..=number {
+            // A record that is gone or damaged breaks the chain, and that is told: the root differs.
+            if let Some(TimelineRecord::Point(next)) = self.entry(at)?.map(|entry| entry.record) {
+                for PointChange { key, after, .. } in next.changes {
+                    latest.insert(key, after);
+                }
+            }
+        }
+        let changes = latest.iter().map(|(key, entry)| (key, entry.as_ref()));
+        let root = self.repository.edit_in_memory(from, changes)?;
+        if root != point.root {
+            return Err(RepositoryError::damaged(
+                name(number),
+                "the changes before it do not lead to its state",
+            ));
+        }
+        Ok(())
+    }
+}
