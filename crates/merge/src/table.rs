@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use model::{ConflictKind, Entry, Kind, Xattr, Xattrs};
+use model::{Conflict, ConflictKind, Entry, Kind, Xattr, Xattrs};
 
 use crate::equality::same_state;
 
@@ -238,4 +238,21 @@ pub(crate) fn with_fields_of(before: &Entry, after: Option<&Entry>, live: &Entry
             ..live.clone()
         },
     }
+}
+
+/// Whether before, after and live, all of one kind, disagree in anything besides their bytes.
+pub(crate) fn field_conflict(conflict: &Conflict) -> bool {
+    let (Some(before), Some(after), Some(live)) =
+        (&conflict.before, &conflict.after, &conflict.live)
+    else {
+        return false;
+    };
+    let with_live_bytes = |entry: &Entry| Entry {
+        size: live.size,
+        content: live.content.clone(),
+        mtime: live.mtime,
+        ..entry.clone()
+    };
+    let verdict = merge(&with_live_bytes(before), &with_live_bytes(after), live);
+    verdict.conflict == Some(ConflictKind::Metadata)
 }

@@ -1,7 +1,7 @@
 //! Change sets, what never comes back, names that fold, and choices.
 
 use model::{Action, ChangeKind, ConflictKind, Entry, PathKey, Plan};
-use recoup_merge::{ChangeSet, Choice, Rules, besides, resolve};
+use recoup_merge::{ChangeSet, Choice, MemoryTree, Rules, besides, merge_contents, resolve};
 
 use crate::apply::run;
 use crate::world::{State, dir, file, key, plain_tree, plan_of, state, symlink};
@@ -204,7 +204,7 @@ fn a_choice_is_a_plan() {
     let live = state([("f", file("3"))]);
     let (_, plan) = undone(&before, &after, &live, &plain_tree());
     let choose = |choice, live: &State| {
-        let mut tree = recoup_merge::MemoryTree::from(live.clone());
+        let mut tree = MemoryTree::from(live.clone());
         let plan = resolve(&plan.conflicts[0], choice, &mut tree, &plain_tree()).unwrap();
         (run(live, &plan, 2, true).unwrap(), plan)
     };
@@ -240,8 +240,80 @@ fn taking_a_field_leaves_the_bytes() {
     let (result, plan) = undone(&before, &after, &live, &plain_tree());
     assert_eq!(result, live);
     assert_eq!(plan.conflicts[0].kind, ConflictKind::Metadata);
-    let mut tree = recoup_merge::MemoryTree::from(live.clone());
+    let mut tree = MemoryTree::from(live.clone());
     let taken = resolve(&plan.conflicts[0], Choice::Take, &mut tree, &plain_tree()).unwrap();
     assert_eq!(taken.steps[0].action, Action::Metadata);
     assert_eq!(run(&live, &taken, 2, true).unwrap(), at(0o600, 9, "edited"));
+}
+
+#[test]
+fn merged_bytes_settle_a_conflict() {
+    let at = |mode, uid, text| {
+        state([(
+            "f",
+            Entry {
+                mode,
+                uid,
+                ..file(text)
+            },
+        )])
+    };
+    let merge = |conflict: &model::Conflict| -> Result<Option<Entry>, ()> {
+        let merged = file("1 and 3");
+        let live = conflict.live.clone().ok_or(())?;
+        let (content, size) = (merged.content, merged.size);
+        Ok(Some(Entry {
+            content,
+            size,
+            ..live
+        }))
+    };
+    let (before, after) = (at(0o644, 1, "1"), at(0o600, 1, "2"));
+    // The mode that the event set is undone with it; the owner set since stays.
+    let live = at(0o600, 5, "3");
+    let (_, mut plan) = undone(&before, &after, &live, &plain_tree());
+    assert_eq!(plan.steps.len(), 2);
+    assert_eq!(merge_contents(&mut plan, |_| Ok::<_, ()>(None)), Ok(0));
+    assert_eq!(merge_contents(&mut plan, merge), Ok(1));
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps[0].action, Action::Merge);
+    assert_eq!(plan.steps[0].expects, live.get(&key("f")).cloned());
+    let leaves = plan.steps[0].leaves.clone().unwrap();
+    assert_eq!((leaves.mode, leaves.uid), (0o644, 5));
+    assert!(leaves.same_content(&file("1 and 3")));
+    assert!(!plan.leaves_open());
+    // A mode that was changed twice stays undecided.
+    let live = at(0o400, 1, "3");
+    let (_, mut plan) = undone(&before, &after, &live, &plain_tree());
+    assert_eq!(merge_contents(&mut plan, merge), Ok(1));
+    assert_eq!(plan.steps[0].leaves.as_ref().map(|it| it.mode), Some(0o400));
+    assert_eq!(plan.conflicts[0].kind, ConflictKind::Metadata);
+    assert_eq!(merge_contents(&mut plan, |_| Err(())), Ok(0));
+}
+
+#[test]
+fn the_root_of_a_source_is_never_removed() {
+    let after = state([("", dir()), ("f", file("1"))]);
+    let (result, plan) = undone(&State::new(), &after, &after, &plain_tree());
+    assert_eq!(result, state([("", dir())]));
+    assert_eq!(plan.kept[0].why, "the root of a source stays");
+    let open = Entry {
+        mode: 0o777,
+        ..dir()
+    };
+    let (before, after) = (state([("", dir())]), state([("", open)]));
+    let (result, plan) = undone(&before, &after, &after, &plain_tree());
+    assert_eq!(result, before);
+    assert_eq!(plan.steps[0].action, Action::Metadata);
+}
+
+#[test]
+fn a_choice_about_what_cannot_be_seen_is_put_off() {
+    let (before, after) = (state([("f", file("1"))]), state([("f", file("2"))]));
+    let (_, plan) = undone(&before, &after, &state([("f", file("3"))]), &plain_tree());
+    let mut tree = MemoryTree::default();
+    tree.unknown.insert(key("f"), "in use".to_owned());
+    let plan = resolve(&plan.conflicts[0], Choice::Take, &mut tree, &plain_tree()).unwrap();
+    assert_eq!(plan.deferred[0].why, "in use");
+    assert!(plan.is_empty());
 }
