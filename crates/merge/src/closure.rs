@@ -8,12 +8,13 @@
 //! Directories above are looked at first for what stands in the way, then everything deepest first.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use model::{ConflictKind, Entry, Kind};
 
 use crate::fate::Fate;
 use crate::live::{Live, LiveTree};
-use crate::node::{Node, place};
+use crate::node::Node;
 use crate::table::{Wish, is_dir};
 
 /// Mode of a directory that nobody remembers: its owner's alone.
@@ -141,13 +142,15 @@ fn holds_others<L: LiveTree>(
     at: usize,
     live: &mut L,
 ) -> Result<bool, L::Error> {
-    let mut child = nodes[at].key.as_bytes().to_vec();
-    child.push(0);
-    let length = child.len();
-    Ok(live.names(&nodes[at].key)?.iter().any(|name| {
-        child.truncate(length);
-        child.extend_from_slice(name);
-        place(nodes, &child).is_none()
+    let mut names = live.names(&nodes[at].key)?;
+    names.sort_unstable();
+    let mut children = nodes[at].children(nodes).peekable();
+    Ok(names.into_iter().any(|name| {
+        while children
+            .next_if(|child| child.key.name() < name.as_slice())
+            .is_some()
+        {}
+        children.peek().is_none_or(|child| child.key.name() != name)
     }))
 }
 
@@ -172,7 +175,7 @@ fn make_directory<L: LiveTree>(
             let beside = wanted.filter(|_| !fate.is_aside);
             fate.give_way(ConflictKind::DirectoryInTheWay, beside);
             fate.conflict = fate.conflict.filter(|_| is_wanted);
-            fate.wish = Wish::Made(Box::new(made));
+            fate.wish = Wish::Made(Rc::new(made));
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ use crate::live::{Live, LiveTree};
 use crate::node::{Node, nodes, place};
 use crate::renames;
 use crate::rules::Rules;
+use crate::table::Wish;
 
 /// What it takes to undo an event on the source as it is now. Pure: equal answers give equal plans.
 ///
@@ -56,6 +57,8 @@ pub fn plan<L: LiveTree>(
         blocked.extend(found);
     };
     let mut plan = Plan::default();
+    let changed = fates.iter().filter(|fate| !matches!(fate.wish, Wish::Live));
+    plan.steps.reserve(changed.count());
     for at in 0..nodes.len() {
         write(&mut plan, &nodes, &fates, at);
     }

@@ -45,5 +45,5 @@ pub use change_set::ChangeSet;
 pub use engine::plan;
 pub use groups::{Group, GroupKind};
 pub use live::{Live, LiveTree, MemoryTree};
-pub use resolve::{Choice, resolve};
+pub use resolve::{Choice, merge_contents, resolve};
 pub use rules::Rules;

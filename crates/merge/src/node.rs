@@ -27,6 +27,10 @@ pub(crate) struct Node<'c> {
     pub(crate) is_above: bool,
     /// Which node is the directory of this one, if that one takes part.
     pub(crate) parent: Option<usize>,
+    /// The first node in this directory.
+    pub(crate) first_child: Option<usize>,
+    /// The next node in the same directory.
+    pub(crate) next_sibling: Option<usize>,
 }
 
 impl<'c> Node<'c> {
@@ -41,6 +45,8 @@ impl<'c> Node<'c> {
             spared: None,
             is_above: false,
             parent: None,
+            first_child: None,
+            next_sibling: None,
         };
         if matches!(node.live, Live::Unknown(_)) {
             return node;
@@ -77,6 +83,8 @@ impl<'c> Node<'c> {
             spared: None,
             is_above: true,
             parent: None,
+            first_child: None,
+            next_sibling: None,
         }
     }
 
@@ -92,6 +100,16 @@ impl<'c> Node<'c> {
     /// Whether something would come to where nothing stands.
     pub(crate) fn comes(&self, wish: &Wish) -> bool {
         self.live.is_absent() && self.result(wish).is_some()
+    }
+
+    /// The nodes in this directory, in the order of their names.
+    pub(crate) fn children<'n>(&self, nodes: &'n [Self]) -> impl Iterator<Item = &'n Self> {
+        let mut next = self.first_child;
+        std::iter::from_fn(move || {
+            let child = &nodes[next?];
+            next = child.next_sibling;
+            Some(child)
+        })
     }
 
     /// Whether live is a directory.
@@ -117,13 +135,14 @@ pub(crate) fn nodes<'c, L: LiveTree>(
         nodes.push(Node::of(change, state, rules));
     }
     if rules.tree {
+        link(&mut nodes);
         let above = directories_above(&nodes, live)?;
         if !above.is_empty() {
             nodes.extend(above);
             // Two sorted runs: the sort finds and merges them.
             nodes.sort_by(|one, two| one.key.cmp(&two.key));
+            link(&mut nodes);
         }
-        link(&mut nodes);
     }
     Ok(nodes)
 }
@@ -133,57 +152,74 @@ fn directories_above<'c, L: LiveTree>(
     nodes: &[Node<'c>],
     live: &mut L,
 ) -> Result<Vec<Node<'c>>, L::Error> {
-    // Asked already; the keys with an answer become nodes.
+    // Those asked about already; what is a directory and needs nothing is no node.
     let mut asked: BTreeMap<&[u8], Option<Node<'c>>> = BTreeMap::new();
-    let mut last: Option<&[u8]> = None;
-    for node in nodes.iter().filter(|node| node.comes(&node.verdict.wish)) {
-        let mut above = parent(node.key.as_bytes());
-        if above == last {
+    let mut is_climbed = vec![false; nodes.len()];
+    let mut last: &[u8] = &[];
+    for (at, node) in nodes.iter().enumerate() {
+        if !node.comes(&node.verdict.wish) {
             continue;
         }
-        last = above;
+        let mut below = Some(at);
+        let mut above = parent(node.key.as_bytes());
         while let Some(bytes) = above.filter(|bytes| !bytes.is_empty()) {
-            if asked.contains_key(bytes) {
-                break;
-            }
-            let place = nodes.binary_search_by(|other| other.key.as_bytes().cmp(bytes));
-            let is_there = if let Ok(place) = place {
-                asked.insert(bytes, None);
-                !nodes[place].live.is_absent()
+            let known = below.map_or_else(|| place(nodes, bytes), |below| nodes[below].parent);
+            if let Some(known) = known {
+                // What comes climbs by itself.
+                let node = &nodes[known];
+                let is_done = is_climbed[known] || node.comes(&node.verdict.wish);
+                if is_done || !node.live.is_absent() {
+                    break;
+                }
+                is_climbed[known] = true;
             } else {
-                let Some(key) = PathKey::from_bytes(bytes.to_vec()).ok() else {
+                if bytes == last || asked.contains_key(bytes) {
+                    break;
+                }
+                let Ok(key) = PathKey::from_bytes(bytes.to_vec()) else {
                     break;
                 };
+                last = bytes;
                 let state = live.state(&key)?;
-                let is_there = !state.is_absent();
-                let is_dir = state.entry().is_some_and(is_dir);
-                let node = (!is_dir).then(|| Node::above(key, state));
-                asked.insert(bytes, node);
-                is_there
-            };
-            if is_there {
-                break;
+                let (is_absent, is_dir) = (state.is_absent(), state.entry().is_some_and(is_dir));
+                asked.insert(bytes, (!is_dir).then(|| Node::above(key, state)));
+                if !is_absent {
+                    break;
+                }
             }
+            below = known;
             above = parent(bytes);
         }
     }
     Ok(asked.into_values().flatten().collect())
 }
 
-/// Finds the directory of each node: nodes are in key order, so it is among those still open.
+/// Finds the directory of each node and what follows in it: nodes are in key order, so the directory is
+/// among those still open.
 fn link(nodes: &mut [Node<'_>]) {
-    let mut open: Vec<usize> = Vec::new();
+    // Each with the last node found in it.
+    let mut open: Vec<(usize, Option<usize>)> = Vec::new();
     for at in 0..nodes.len() {
         let key = nodes[at].key.as_bytes();
-        while let Some(&top) = open.last()
+        while let Some(&(top, _)) = open.last()
             && !nodes[top].key.contains(key)
         {
             open.pop();
         }
-        let above = open.last().copied();
-        let parent = above.filter(|&top| Some(nodes[top].key.as_bytes()) == parent(key));
-        nodes[at].parent = parent;
-        open.push(at);
+        let above = parent(key).map(<[u8]>::len);
+        nodes[at].parent = None;
+        nodes[at].first_child = None;
+        nodes[at].next_sibling = None;
+        if let Some((top, last)) = open.last_mut()
+            && Some(nodes[*top].key.as_bytes().len()) == above
+        {
+            match last.replace(at) {
+                Some(last) => nodes[last].next_sibling = Some(at),
+                None => nodes[*top].first_child = Some(at),
+            }
+            nodes[at].parent = Some(*top);
+        }
+        open.push((at, None));
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use model::{ConflictKind, Content, Entry, Extent, Kind};
 
@@ -110,7 +111,7 @@ pub(crate) fn apply(
         let verdict = merge(before, after, live);
         let moved = match verdict.wish {
             Wish::Made(entry) => entry,
-            Wish::Live | Wish::Before => Box::new(live.clone()),
+            Wish::Live | Wish::Before => Rc::new(live.clone()),
         };
         fates[old].wish = Wish::Made(moved);
         fates[old].conflict = verdict.conflict;

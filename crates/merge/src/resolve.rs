@@ -1,13 +1,15 @@
 //! Decides a conflict that was kept.
 
+use std::collections::BTreeMap;
+
 use model::plan::Step;
-use model::{Action, Change, Conflict, ConflictKind, Entry, Kept, Kind, Plan};
+use model::{Action, Change, Conflict, ConflictKind, Deferred, Entry, Kept, Kind, Plan};
 
 use crate::change_set::ChangeSet;
 use crate::engine::plan;
 use crate::live::{Live, LiveTree};
 use crate::rules::Rules;
-use crate::table::with_fields_of;
+use crate::table::{field_conflict, with_fields_of};
 
 /// What somebody decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +56,15 @@ pub fn resolve<L: LiveTree>(
         (Live::Present(_), None) if choice == Choice::Both => {
             resolve(conflict, Choice::Keep, live, rules)
         }
-        (now, _) => take(conflict, now, live, rules),
+        (Live::Unknown(why), _) => Ok(Plan {
+            deferred: vec![Deferred {
+                key: conflict.key.clone(),
+                why,
+            }],
+            ..Plan::default()
+        }),
+        (Live::Absent, _) => take(conflict, None, live, rules),
+        (Live::Present(now), _) => take(conflict, Some(now), live, rules),
     }
 }
 
@@ -79,16 +89,10 @@ fn both(conflict: &Conflict, before: &Entry, now: Entry) -> Plan {
 
 fn take<L: LiveTree>(
     conflict: &Conflict,
-    now: Live,
+    now: Option<Entry>,
     live: &mut L,
     rules: &Rules<'_>,
 ) -> Result<Plan, L::Error> {
-    let now = match now {
-        Live::Absent => None,
-        Live::Present(now) => Some(now),
-        // The engine asks again, and puts it off.
-        Live::Unknown(_) => conflict.live.clone(),
-    };
     let before = match (&conflict.before, &conflict.after, &now) {
         // Of a conflict about fields only these are taken: bytes edited since are not at stake.
         (Some(before), after, Some(now)) if conflict.kind == ConflictKind::Metadata => {
@@ -109,4 +113,60 @@ fn take<L: LiveTree>(
         ..*rules
     };
     plan(&ChangeSet::from_iter([change]), live, &rules)
+}
+
+/// Offers every file that was edited since to `merge`, which knows contents: it gives the live entry
+/// with size, content and time of a clean merge, or `None`. What is merged is no conflict any more and
+/// needs nothing beside it. Gives the number of files merged; ends with the first error of `merge`.
+pub fn merge_contents<E>(
+    plan: &mut Plan,
+    mut merge: impl FnMut(&Conflict) -> Result<Option<Entry>, E>,
+) -> Result<usize, E> {
+    let mut merged = BTreeMap::new();
+    for conflict in &plan.conflicts {
+        if conflict.kind == ConflictKind::EditedAfter
+            && let Some(entry) = merge(conflict)?
+        {
+            merged.insert(conflict.key.clone(), entry);
+        }
+    }
+    if merged.is_empty() {
+        return Ok(0);
+    }
+    // Mode, owner and attributes have been merged already, if there was anything to merge.
+    let mut fields = BTreeMap::new();
+    plan.steps.retain_mut(|step| {
+        let is_merged = merged.contains_key(&step.key);
+        if is_merged && step.action == Action::Metadata {
+            fields.insert(step.key.clone(), step.leaves.take());
+        }
+        !is_merged
+    });
+    for conflict in &mut plan.conflicts {
+        let (Some(entry), Some(live)) = (merged.get(&conflict.key), &conflict.live) else {
+            continue;
+        };
+        let fields = fields.remove(&conflict.key).flatten();
+        plan.steps.push(Step {
+            key: conflict.key.clone(),
+            action: Action::Merge,
+            expects: Some(live.clone()),
+            leaves: Some(Entry {
+                size: entry.size,
+                content: entry.content.clone(),
+                mtime: entry.mtime,
+                ..fields.unwrap_or_else(|| live.clone())
+            }),
+        });
+    }
+    plan.steps.sort_by(|one, two| one.key.cmp(&two.key));
+    // A field that was changed twice is still undecided.
+    plan.conflicts.retain_mut(|conflict| {
+        if !merged.contains_key(&conflict.key) {
+            return true;
+        }
+        conflict.kind = ConflictKind::Metadata;
+        field_conflict(conflict)
+    });
+    Ok(merged.len())
 }

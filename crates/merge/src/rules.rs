@@ -10,6 +10,9 @@ use crate::groups::Group;
 /// difference counts.
 pub type Fold<'a> = &'a dyn Fn(&PathKey, &[u8]) -> Option<Vec<u8>>;
 
+/// Whether a key, seen with its state before the event, must never come back by undo.
+pub type Ephemeral<'a> = &'a dyn Fn(&PathKey, &Entry) -> bool;
+
 /// The rules of one kind of source.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
@@ -21,7 +24,7 @@ pub struct Rules<'a> {
     pub renames: bool,
     /// What must never come back by undo: locks and leases, whose return would lie about who holds
     /// them, and keys that had to be deleted. Asked with the state from before.
-    pub ephemeral: Option<&'a dyn Fn(&PathKey, &Entry) -> bool>,
+    pub ephemeral: Option<Ephemeral<'a>>,
     /// How names fold. `None`: nowhere.
     pub fold: Option<Fold<'a>>,
     /// Whether everything of a group that the change set does not name is still as it was just after

@@ -4,7 +4,9 @@
 //! owner, group, every extended attribute. A `chmod` after the event is then no obstacle to getting the
 //! content back, and stays. Where they are not, the key is merged as a whole.
 
-use model::{ConflictKind, Entry, Kind, Xattr, Xattrs};
+use std::rc::Rc;
+
+use model::{Conflict, ConflictKind, Entry, Kind, Xattr, Xattrs};
 
 use crate::equality::same_state;
 
@@ -16,7 +18,7 @@ pub(crate) enum Wish {
     /// What stood there before the event.
     Before,
     /// Something made of several.
-    Made(Box<Entry>),
+    Made(Rc<Entry>),
 }
 
 /// What the table says of a key.
@@ -148,7 +150,7 @@ fn merge_or(before: &Entry, after: &Entry, live: &Entry, neither: Side) -> Verdi
         wish: if is_live {
             Wish::Live
         } else {
-            Wish::Made(Box::new(made))
+            Wish::Made(Rc::new(made))
         },
         conflict: match content {
             Side::Neither => Some(ConflictKind::EditedAfter),
@@ -223,7 +225,7 @@ pub(crate) fn with_fields_of(before: &Entry, after: Option<&Entry>, live: &Entry
         Some(after) if after.kind == before.kind && live.kind == before.kind => {
             let verdict = merge_or(before, after, live, Side::Before);
             match verdict.wish {
-                Wish::Made(entry) => *entry,
+                Wish::Made(entry) => Rc::unwrap_or_clone(entry),
                 Wish::Live | Wish::Before => live.clone(),
             }
         }
@@ -236,4 +238,21 @@ pub(crate) fn with_fields_of(before: &Entry, after: Option<&Entry>, live: &Entry
             ..live.clone()
         },
     }
+}
+
+/// Whether before, after and live, all of one kind, disagree in anything besides their bytes.
+pub(crate) fn field_conflict(conflict: &Conflict) -> bool {
+    let (Some(before), Some(after), Some(live)) =
+        (&conflict.before, &conflict.after, &conflict.live)
+    else {
+        return false;
+    };
+    let with_live_bytes = |entry: &Entry| Entry {
+        size: live.size,
+        content: live.content.clone(),
+        mtime: live.mtime,
+        ..entry.clone()
+    };
+    let verdict = merge(&with_live_bytes(before), &with_live_bytes(after), live);
+    verdict.conflict == Some(ConflictKind::Metadata)
 }
