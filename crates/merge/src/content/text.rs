@@ -8,24 +8,56 @@
 
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, InternedInput, Token};
+use imara_diff::Algorithm;
 
+use super::compare::{self, Difference};
 use super::lines;
 use super::verdict::Reason;
 
 /// Merges lines: `after` is the base, `live` and `before` are the sides.
 pub(super) fn merge(before: &str, after: &str, live: &str) -> Result<String, Reason> {
-    let merged = diff3(Algorithm::Histogram, after, live, before)?;
-    if diff3(Algorithm::Myers, after, live, before).as_ref() != Ok(&merged) {
-        return Err(Reason::Ambiguous);
-    }
-    if diff3(Algorithm::Histogram, after, before, live).as_ref() != Ok(&merged) {
-        return Err(Reason::NotSymmetric);
-    }
-    if diff3(Algorithm::Histogram, after, &merged, before).as_ref() != Ok(&merged) {
-        return Err(Reason::NotStable);
+    let base = lines::split(after);
+    let before = Side::of(after, before)?;
+    let live = Side::of(after, live)?;
+    let merged = agreed(&base, &live, &before)?;
+    // Merging once more, with either side, must find nothing left to do.
+    let again = Side::of(after, &merged)?;
+    for side in [&before, &live] {
+        if agreed(&base, &again, side).as_ref() != Ok(&merged) {
+            return Err(Reason::NotStable);
+        }
     }
     Ok(merged)
+}
+
+/// One of two texts that came from the base, and how it differs.
+struct Side<'a> {
+    lines: Vec<&'a str>,
+    histogram: Vec<Difference>,
+    myers: Vec<Difference>,
+}
+
+impl<'a> Side<'a> {
+    fn of(base: &str, text: &'a str) -> Result<Self, Reason> {
+        let differences =
+            |algorithm| compare::differences(algorithm, base, text).ok_or(Reason::TooRepetitive);
+        Ok(Self {
+            lines: lines::split(text),
+            histogram: differences(Algorithm::Histogram)?,
+            myers: differences(Algorithm::Myers)?,
+        })
+    }
+
+    fn changes<'s>(&'s self, differences: &'s [Difference]) -> Vec<Change<'s>> {
+        differences
+            .iter()
+            .map(|difference| Change {
+                base: difference.old.clone(),
+                lines: &self.lines[difference.new.clone()],
+                reach: difference.reach.clone(),
+            })
+            .collect()
+    }
 }
 
 /// One change of one side.
@@ -38,28 +70,37 @@ struct Change<'a> {
     reach: Range<usize>,
 }
 
-fn diff3(algorithm: Algorithm, base: &str, ours: &str, theirs: &str) -> Result<String, Reason> {
-    let (our_lines, their_lines) = (lines::split(ours), lines::split(theirs));
-    let our_changes = changes(algorithm, base, ours, &our_lines);
-    let their_changes = changes(algorithm, base, theirs, &their_lines);
-    let mut our_changes = our_changes.into_iter().peekable();
-    let mut their_changes = their_changes.into_iter().peekable();
-    let base_lines = lines::split(base);
-    let mut merged = String::with_capacity(ours.len().max(theirs.len()));
+/// What both algorithms make of the sides, whichever is called ours.
+fn agreed(base: &[&str], one: &Side<'_>, other: &Side<'_>) -> Result<String, Reason> {
+    let changes = [one, other].map(|side| side.changes(&side.histogram));
+    let merged = diff3(base, &changes[0], &changes[1])?;
+    if diff3(base, &changes[1], &changes[0]).as_ref() != Ok(&merged) {
+        return Err(Reason::NotSymmetric);
+    }
+    let changes = [one, other].map(|side| side.changes(&side.myers));
+    if diff3(base, &changes[0], &changes[1]).as_ref() != Ok(&merged) {
+        return Err(Reason::Ambiguous);
+    }
+    Ok(merged)
+}
+
+fn diff3(base: &[&str], ours: &[Change<'_>], theirs: &[Change<'_>]) -> Result<String, Reason> {
+    let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+    let mut merged = String::new();
     let mut at = 0;
     loop {
-        let change = match (our_changes.peek(), their_changes.peek()) {
+        let change = match (ours.peek(), theirs.peek()) {
             (None, None) => break,
-            (Some(_), None) => our_changes.next(),
-            (None, Some(_)) => their_changes.next(),
+            (Some(_), None) => ours.next(),
+            (None, Some(_)) => theirs.next(),
             (Some(one), Some(other)) => {
                 if one.base == other.base && one.lines == other.lines {
-                    their_changes.next();
-                    our_changes.next()
+                    theirs.next();
+                    ours.next()
                 } else if one.reach.end < other.reach.start {
-                    our_changes.next()
+                    ours.next()
                 } else if other.reach.end < one.reach.start {
-                    their_changes.next()
+                    theirs.next()
                 } else {
                     return Err(Reason::Overlap);
                 }
@@ -69,56 +110,12 @@ fn diff3(algorithm: Algorithm, base: &str, ours: &str, theirs: &str) -> Result<S
         if change.base.start < at {
             return Err(Reason::Overlap);
         }
-        merged.extend(base_lines[at..change.base.start].iter().copied());
+        merged.extend(base[at..change.base.start].iter().copied());
         merged.extend(change.lines.iter().copied());
         at = change.base.end;
     }
-    merged.extend(base_lines[at..].iter().copied());
+    merged.extend(base[at..].iter().copied());
     Ok(merged)
-}
-
-fn changes<'a>(
-    algorithm: Algorithm,
-    base: &str,
-    side: &str,
-    side_lines: &'a [&'a str],
-) -> Vec<Change<'a>> {
-    let input = InternedInput::new(base, side);
-    let mut diff = Diff::compute(algorithm, &input);
-    diff.postprocess_lines(&input);
-    diff.hunks()
-        .map(|hunk| {
-            let base = hunk.before.start as usize..hunk.before.end as usize;
-            let side = hunk.after.start as usize..hunk.after.end as usize;
-            Change {
-                reach: reach(&input.before, &input.after, &base, &side),
-                lines: &side_lines[side],
-                base,
-            }
-        })
-        .collect()
-}
-
-/// How far an insertion or a removal could slide without changing the outcome: a line above that
-/// equals its last line, or a line below that equals its first.
-fn reach(
-    base: &[Token],
-    side: &[Token],
-    at: &Range<usize>,
-    side_at: &Range<usize>,
-) -> Range<usize> {
-    let (text, block) = match (at.is_empty(), side_at.is_empty()) {
-        (true, false) => (side, side_at),
-        (false, true) => (base, at),
-        _ => return at.clone(),
-    };
-    let up = (0..block.start.min(at.start))
-        .take_while(|step| text[block.start - 1 - step] == text[block.end - 1 - step])
-        .count();
-    let down = (0..(text.len() - block.end).min(base.len() - at.end))
-        .take_while(|step| text[block.end + step] == text[block.start + step])
-        .count();
-    at.start - up..at.end + down
 }
 
 #[cfg(test)]
