@@ -163,7 +163,7 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
         (section.end, section.body) = (text.len(), text.len());
     }
     sections.push(section.close()?);
-    is_unique(&sections, dialect).then(|| Node {
+    is_unique(&sections, dialect).then_some(Node {
         span: 0..text.len(),
         shape: Shape::Map(sections),
     })

@@ -48,7 +48,7 @@ fn comments(text: &str) -> HashSet<&str> {
 
 #[test]
 fn every_leaf_is_decided_by_the_rule_of_three() {
-    let wanted = cases(400, 10_000);
+    let wanted = cases(400, 5_000);
     for format in FORMATS {
         let mut random = Random::new(10 + format as u64);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -119,7 +119,7 @@ fn every_leaf_is_decided_by_the_rule_of_three() {
 
 #[test]
 fn one_changed_value_changes_nothing_else() {
-    let mut random = Random::new(20);
+    let (mut counted, mut random) = (0, Random::new(20));
     for case in 0..cases(300, 5_000) {
         let format = FORMATS[case % 4];
         let after = Doc::random(&mut random, format, 2);
@@ -136,10 +136,7 @@ fn one_changed_value_changes_nothing_else() {
         // Live says the same as after in other white space, with a word for people.
         let live = match format {
             Format::Json => text.replace(": ", "  :   "),
-            Format::Ini => text
-                .replace('=', "  =  ")
-                .replace("text", "text")
-                .replace('\n', "\n\n# w\n"),
+            Format::Ini => text.replace('=', "  =  ").replace('\n', "\n\n# w\n"),
             _ => text.replace('\n', "\n\n# w\n"),
         };
         if live.matches(lexeme.as_str()).count() != 1 {
@@ -147,13 +144,9 @@ fn one_changed_value_changes_nothing_else() {
         }
         let (result, _) = merged(format, [&before, &text, &live])
             .unwrap_or_else(|reason| panic!("{reason:?}\n{before}\n{text}\n{live}"));
-        let is_spaced = format == Format::Ini;
-        let squeeze = |text: &str| text.replace(' ', "");
-        let expected = live.replace(lexeme.as_str(), "77777");
-        if is_spaced {
-            assert_eq!(squeeze(&result), squeeze(&expected));
-        } else {
-            assert_eq!(result, expected);
-        }
+        assert_eq!(result, live.replace(lexeme.as_str(), "77777"));
+        counted += 1;
     }
+    println!("{counted} single values changed, every other byte kept");
+    assert!(counted > 50);
 }

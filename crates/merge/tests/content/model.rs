@@ -248,7 +248,7 @@ fn yaml(doc: &Doc, depth: usize, style: usize, text: &mut String) {
         return;
     };
     for (place, entry) in entries.iter().enumerate() {
-        if depth == 0 && place > 0 && style % 2 == 0 {
+        if depth == 0 && place > 0 && style.is_multiple_of(2) {
             text.push('\n');
         }
         comment(entry, &indent, text);
@@ -273,7 +273,7 @@ fn yaml(doc: &Doc, depth: usize, style: usize, text: &mut String) {
 
 fn toml(doc: &Doc, path: &str, style: usize, text: &mut String) {
     let Doc::Map(entries) = doc else { return };
-    let indent = if style % 2 == 0 { "" } else { "  " };
+    let indent = if style.is_multiple_of(2) { "" } else { "  " };
     for entry in entries {
         if let Doc::Leaf(lexeme) = &entry.doc {
             comment(entry, indent, text);
