@@ -144,6 +144,10 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
             if dialect.is_ini && section.indent.get_or_insert_with(|| indent.into()) != indent {
                 return None;
             }
+            // Words outside of any section are a list, in which order may count.
+            if sections.is_empty() && entry.lexeme == ini::NO_VALUE {
+                return None;
+            }
             section.entries.push(Member {
                 key: entry.key,
                 whole: at..end,
@@ -231,6 +235,7 @@ mod tests {
             "<Directory />\nA=b\n</Directory>\n",
             "if [ a = b ]; then\n",
             "[a\nk=1\n",
+            "alpha\nbeta\n",
         ] {
             assert!(parse_ini(text).is_none(), "{text}");
         }

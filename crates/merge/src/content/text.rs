@@ -3,9 +3,10 @@
 //! On diff3 "seemingly natural intuitions are incorrect": even changes far apart may conflict, and it
 //! is in general neither idempotent nor stable (Khanna, Kunal, Pierce: "A Formal Investigation of
 //! Diff3", 2007). So a result counts only if two diff algorithms agree on it, if merging the other way
-//! round and merging once more give it again, and if a common line stands between any two changes,
-//! wherever among equal lines they could as well be placed.
+//! round and merging once more give it again, and if between changes of the two sides, wherever among
+//! equal lines they could as well be placed, there is a line that the base has only once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use imara_diff::Algorithm;
@@ -84,38 +85,68 @@ fn agreed(base: &[&str], one: &Side<'_>, other: &Side<'_>) -> Result<String, Rea
     Ok(merged)
 }
 
+/// Who made a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Ours,
+    Theirs,
+    Both,
+}
+
 fn diff3(base: &[&str], ours: &[Change<'_>], theirs: &[Change<'_>]) -> Result<String, Reason> {
+    let is_anchor = anchors(base);
     let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
     let mut merged = String::new();
     let mut at = 0;
+    // How far the changes of each maker reach.
+    let mut reached: [Option<usize>; 3] = [None; 3];
     loop {
-        let change = match (ours.peek(), theirs.peek()) {
+        let (maker, change) = match (ours.peek(), theirs.peek()) {
             (None, None) => break,
-            (Some(_), None) => ours.next(),
-            (None, Some(_)) => theirs.next(),
-            (Some(one), Some(other)) => {
-                if one.base == other.base && one.lines == other.lines {
-                    theirs.next();
-                    ours.next()
-                } else if one.reach.end < other.reach.start {
-                    ours.next()
-                } else if other.reach.end < one.reach.start {
-                    theirs.next()
-                } else {
+            (Some(one), Some(other)) if one.base == other.base && one.lines == other.lines => {
+                theirs.next();
+                (Maker::Both, ours.next())
+            }
+            (Some(one), Some(other)) if other.base.start < one.base.start => {
+                (Maker::Theirs, theirs.next())
+            }
+            (Some(_), _) => (Maker::Ours, ours.next()),
+            (None, Some(_)) => (Maker::Theirs, theirs.next()),
+        };
+        let Some(change) = change else { break };
+        for other in [Maker::Ours, Maker::Theirs, Maker::Both] {
+            if let (true, Some(end)) = (other != maker, reached[other as usize]) {
+                let between = is_anchor.get(end..change.reach.start);
+                if !between.is_some_and(|between| between.contains(&true)) {
                     return Err(Reason::Overlap);
                 }
             }
-        };
-        let Some(change) = change else { break };
-        if change.base.start < at {
-            return Err(Reason::Overlap);
         }
-        merged.extend(base[at..change.base.start].iter().copied());
+        let end = reached[maker as usize].get_or_insert(0);
+        *end = change.reach.end.max(*end);
+        merged.extend(
+            base.get(at..change.base.start)
+                .ok_or(Reason::Overlap)?
+                .iter()
+                .copied(),
+        );
         merged.extend(change.lines.iter().copied());
         at = change.base.end;
     }
     merged.extend(base[at..].iter().copied());
     Ok(merged)
+}
+
+/// Which lines stand once only. Those part changes: a line that stands more often could be taken for
+/// another one, as the long test against git showed.
+fn anchors(base: &[&str]) -> Vec<bool> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for line in base {
+        *counts.entry(line).or_default() += 1;
+    }
+    base.iter()
+        .map(|line| counts.get(line) == Some(&1))
+        .collect()
 }
 
 #[cfg(test)]

@@ -380,3 +380,30 @@ fn lists_merge_by_id_or_as_one_value() {
         Err(Reason::SameKey("l".into()))
     );
 }
+
+#[test]
+fn edges_of_ini() {
+    // The last line has no end, and it is what the event had brought.
+    let verdict = merge(b"a.ini", b"# c\n", b"a = 1\n", b"a = 1");
+    let bytes = Vec::new();
+    assert_eq!(
+        verdict,
+        Verdict::Merged {
+            bytes,
+            how: How::Ini,
+            layout_kept: true
+        }
+    );
+    assert_eq!(
+        refusal("a.ini", "a = 1\n", "a = 2\n", "a = 3\n"),
+        Some(Reason::SameKey("a".into()))
+    );
+    // An empty value comes and goes.
+    check(
+        "a.ini",
+        How::Ini,
+        "[s]\na =\nb = 1\n",
+        &[("a =\n", "a = x\n")],
+        &[("b = 1", "b  =  2")],
+    );
+}

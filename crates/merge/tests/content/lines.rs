@@ -217,12 +217,13 @@ fn refusals_name_their_reason() {
 #[test]
 fn large_files_of_equal_lines_end_soon() {
     let many = "x\n".repeat(5_000);
-    let (before, live) = (format!("{many}y\n{many}"), format!("{many}{many}z\n"));
-    let expected = format!("{many}y\n{many}z\n").into_bytes();
-    let after = many.repeat(2);
+    let after = format!("{many}one\n{many}two\n");
+    let before = after.replace("one\n", "one\ny\n");
+    let live = format!("{after}z\n");
+    let expected = format!("{before}z\n").into_bytes();
     assert_eq!(by_lines(&[before, after, live]), Ok((expected, How::Text)));
     let many = "x\n".repeat(250_000);
-    let (before, live) = (format!("y\n{many}"), format!("{many}z\n"));
+    let (before, live) = (format!("y\n{many}y\n"), format!("{many}z\n"));
     assert_eq!(by_lines(&[before, many, live]), Err(Reason::TooRepetitive));
 }
 
