@@ -150,8 +150,22 @@ impl<'a> Editor<'a> {
         if !before.says(merged) {
             return None;
         }
-        let text = self.before[before.span.clone()].to_owned();
-        self.edits.push((live.span.clone(), text));
+        let (old, new) = (
+            &self.before[before.span.clone()],
+            &self.live[live.span.clone()],
+        );
+        // Spaces before a value stay as live has them, where a value follows on the line.
+        let [old_spaces, new_spaces] = [old, new].map(|text| {
+            let rest = text.trim_start_matches([' ', '\t']);
+            let is_inline = !rest.is_empty() && !rest.starts_with(['\r', '\n', '#']);
+            is_inline.then_some(text.len() - rest.len())
+        });
+        let (from, text) = match (old_spaces, new_spaces) {
+            (Some(old_spaces), Some(spaces)) => (spaces, &old[old_spaces..]),
+            _ => (0, old),
+        };
+        self.edits
+            .push((live.span.start + from..live.span.end, text.to_owned()));
         Some(())
     }
 

@@ -9,6 +9,7 @@
 mod verdict;
 mod lines;
 pub mod sniff;
+mod compare;
 mod unified;
 mod text;
 mod tree;

@@ -144,6 +144,10 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
             if dialect.is_ini && section.indent.get_or_insert_with(|| indent.into()) != indent {
                 return None;
             }
+            // Words outside of any section are a list, in which order may count.
+            if sections.is_empty() && entry.lexeme == ini::NO_VALUE {
+                return None;
+            }
             section.entries.push(Member {
                 key: entry.key,
                 whole: at..end,
@@ -163,7 +167,7 @@ fn parse(text: &str, dialect: &Dialect) -> Option<Node> {
         (section.end, section.body) = (text.len(), text.len());
     }
     sections.push(section.close()?);
-    is_unique(&sections, dialect).then(|| Node {
+    is_unique(&sections, dialect).then_some(Node {
         span: 0..text.len(),
         shape: Shape::Map(sections),
     })
@@ -231,6 +235,7 @@ mod tests {
             "<Directory />\nA=b\n</Directory>\n",
             "if [ a = b ]; then\n",
             "[a\nk=1\n",
+            "alpha\nbeta\n",
         ] {
             assert!(parse_ini(text).is_none(), "{text}");
         }

@@ -108,7 +108,7 @@ impl Format {
             &values[0],
         );
         let layout_kept = undone.as_ref() != Some(before);
-        if live_lines != live {
+        if live_lines != live && text.ends_with(ends.bytes()) {
             text.truncate(text.len() - ends.bytes().len());
         }
         Attempt::Merged { text, layout_kept }

@@ -3,29 +3,62 @@
 //! On diff3 "seemingly natural intuitions are incorrect": even changes far apart may conflict, and it
 //! is in general neither idempotent nor stable (Khanna, Kunal, Pierce: "A Formal Investigation of
 //! Diff3", 2007). So a result counts only if two diff algorithms agree on it, if merging the other way
-//! round and merging once more give it again, and if a common line stands between any two changes,
-//! wherever among equal lines they could as well be placed.
+//! round and merging once more give it again, and if between changes of the two sides, wherever among
+//! equal lines they could as well be placed, there is a line that the base has only once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, InternedInput, Token};
+use imara_diff::Algorithm;
 
+use super::compare::{self, Difference};
 use super::lines;
 use super::verdict::Reason;
 
 /// Merges lines: `after` is the base, `live` and `before` are the sides.
 pub(super) fn merge(before: &str, after: &str, live: &str) -> Result<String, Reason> {
-    let merged = diff3(Algorithm::Histogram, after, live, before)?;
-    if diff3(Algorithm::Myers, after, live, before).as_ref() != Ok(&merged) {
-        return Err(Reason::Ambiguous);
-    }
-    if diff3(Algorithm::Histogram, after, before, live).as_ref() != Ok(&merged) {
-        return Err(Reason::NotSymmetric);
-    }
-    if diff3(Algorithm::Histogram, after, &merged, before).as_ref() != Ok(&merged) {
-        return Err(Reason::NotStable);
+    let base = lines::split(after);
+    let before = Side::of(after, before)?;
+    let live = Side::of(after, live)?;
+    let merged = agreed(&base, &live, &before)?;
+    // Merging once more, with either side, must find nothing left to do.
+    let again = Side::of(after, &merged)?;
+    for side in [&before, &live] {
+        if agreed(&base, &again, side).as_ref() != Ok(&merged) {
+            return Err(Reason::NotStable);
+        }
     }
     Ok(merged)
+}
+
+/// One of two texts that came from the base, and how it differs.
+struct Side<'a> {
+    lines: Vec<&'a str>,
+    histogram: Vec<Difference>,
+    myers: Vec<Difference>,
+}
+
+impl<'a> Side<'a> {
+    fn of(base: &str, text: &'a str) -> Result<Self, Reason> {
+        let differences =
+            |algorithm| compare::differences(algorithm, base, text).ok_or(Reason::TooRepetitive);
+        Ok(Self {
+            lines: lines::split(text),
+            histogram: differences(Algorithm::Histogram)?,
+            myers: differences(Algorithm::Myers)?,
+        })
+    }
+
+    fn changes<'s>(&'s self, differences: &'s [Difference]) -> Vec<Change<'s>> {
+        differences
+            .iter()
+            .map(|difference| Change {
+                base: difference.old.clone(),
+                lines: &self.lines[difference.new.clone()],
+                reach: difference.reach.clone(),
+            })
+            .collect()
+    }
 }
 
 /// One change of one side.
@@ -38,87 +71,82 @@ struct Change<'a> {
     reach: Range<usize>,
 }
 
-fn diff3(algorithm: Algorithm, base: &str, ours: &str, theirs: &str) -> Result<String, Reason> {
-    let (our_lines, their_lines) = (lines::split(ours), lines::split(theirs));
-    let our_changes = changes(algorithm, base, ours, &our_lines);
-    let their_changes = changes(algorithm, base, theirs, &their_lines);
-    let mut our_changes = our_changes.into_iter().peekable();
-    let mut their_changes = their_changes.into_iter().peekable();
-    let base_lines = lines::split(base);
-    let mut merged = String::with_capacity(ours.len().max(theirs.len()));
-    let mut at = 0;
-    loop {
-        let change = match (our_changes.peek(), their_changes.peek()) {
-            (None, None) => break,
-            (Some(_), None) => our_changes.next(),
-            (None, Some(_)) => their_changes.next(),
-            (Some(one), Some(other)) => {
-                if one.base == other.base && one.lines == other.lines {
-                    their_changes.next();
-                    our_changes.next()
-                } else if one.reach.end < other.reach.start {
-                    our_changes.next()
-                } else if other.reach.end < one.reach.start {
-                    their_changes.next()
-                } else {
-                    return Err(Reason::Overlap);
-                }
-            }
-        };
-        let Some(change) = change else { break };
-        if change.base.start < at {
-            return Err(Reason::Overlap);
-        }
-        merged.extend(base_lines[at..change.base.start].iter().copied());
-        merged.extend(change.lines.iter().copied());
-        at = change.base.end;
+/// What both algorithms make of the sides, whichever is called ours.
+fn agreed(base: &[&str], one: &Side<'_>, other: &Side<'_>) -> Result<String, Reason> {
+    let changes = [one, other].map(|side| side.changes(&side.histogram));
+    let merged = diff3(base, &changes[0], &changes[1])?;
+    if diff3(base, &changes[1], &changes[0]).as_ref() != Ok(&merged) {
+        return Err(Reason::NotSymmetric);
     }
-    merged.extend(base_lines[at..].iter().copied());
+    let changes = [one, other].map(|side| side.changes(&side.myers));
+    if diff3(base, &changes[0], &changes[1]).as_ref() != Ok(&merged) {
+        return Err(Reason::Ambiguous);
+    }
     Ok(merged)
 }
 
-fn changes<'a>(
-    algorithm: Algorithm,
-    base: &str,
-    side: &str,
-    side_lines: &'a [&'a str],
-) -> Vec<Change<'a>> {
-    let input = InternedInput::new(base, side);
-    let mut diff = Diff::compute(algorithm, &input);
-    diff.postprocess_lines(&input);
-    diff.hunks()
-        .map(|hunk| {
-            let base = hunk.before.start as usize..hunk.before.end as usize;
-            let side = hunk.after.start as usize..hunk.after.end as usize;
-            Change {
-                reach: reach(&input.before, &input.after, &base, &side),
-                lines: &side_lines[side],
-                base,
-            }
-        })
-        .collect()
+/// Who made a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Ours,
+    Theirs,
+    Both,
 }
 
-/// How far an insertion or a removal could slide without changing the outcome: a line above that
-/// equals its last line, or a line below that equals its first.
-fn reach(
-    base: &[Token],
-    side: &[Token],
-    at: &Range<usize>,
-    side_at: &Range<usize>,
-) -> Range<usize> {
-    let (text, block) = match (at.is_empty(), side_at.is_empty()) {
-        (true, false) => (side, side_at),
-        (false, true) => (base, at),
-        _ => return at.clone(),
-    };
-    let up = (0..block.start.min(at.start))
-        .take_while(|step| text[block.start - 1 - step] == text[block.end - 1 - step])
-        .count();
-    let down = (0..(text.len() - block.end).min(base.len() - at.end))
-        .take_while(|step| text[block.end + step] == text[block.start + step])
-        .count();
-    at.start - up..at.end + down
+fn diff3(base: &[&str], ours: &[Change<'_>], theirs: &[Change<'_>]) -> Result<String, Reason> {
+    let is_anchor = anchors(base);
+    let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+    let mut merged = String::new();
+    let mut at = 0;
+    // How far the changes of each maker reach.
+    let mut reached: [Option<usize>; 3] = [None; 3];
+    loop {
+        let (maker, change) = match (ours.peek(), theirs.peek()) {
+            (None, None) => break,
+            (Some(one), Some(other)) if one.base == other.base && one.lines == other.lines => {
+                theirs.next();
+                (Maker::Both, ours.next())
+            }
+            (Some(one), Some(other)) if other.base.start < one.base.start => {
+                (Maker::Theirs, theirs.next())
+            }
+            (Some(_), _) => (Maker::Ours, ours.next()),
+            (None, Some(_)) => (Maker::Theirs, theirs.next()),
+        };
+        let Some(change) = change else { break };
+        for other in [Maker::Ours, Maker::Theirs, Maker::Both] {
+            if let (true, Some(end)) = (other != maker, reached[other as usize]) {
+                let between = is_anchor.get(end..change.reach.start);
+                if !between.is_some_and(|between| between.contains(&true)) {
+                    return Err(Reason::Overlap);
+                }
+            }
+        }
+        let end = reached[maker as usize].get_or_insert(0);
+        *end = change.reach.end.max(*end);
+        merged.extend(
+            base.get(at..change.base.start)
+                .ok_or(Reason::Overlap)?
+                .iter()
+                .copied(),
+        );
+        merged.extend(change.lines.iter().copied());
+        at = change.base.end;
+    }
+    merged.extend(base[at..].iter().copied());
+    Ok(merged)
+}
+
+/// Which lines stand once only. Those part changes: a line that stands more often could be taken for
+/// another one, as the long test against git showed.
+fn anchors(base: &[&str]) -> Vec<bool> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for line in base {
+        *counts.entry(line).or_default() += 1;
+    }
+    base.iter()
+        .map(|line| counts.get(line) == Some(&1))
+        .collect()
 }
 
 #[cfg(test)]

@@ -40,8 +40,18 @@ fn value(
         (Some(Value::List(before)), Some(Value::List(after)), Some(Value::List(live))) => {
             list(before, after, live, path).map(|list| Some(Value::List(list)))
         }
-        _ => Err(Reason::SameKey(path.join("."))),
+        _ => Err(same_key(path)),
     }
+}
+
+fn same_key(path: &[String]) -> Reason {
+    // The top of a file of sections has no name.
+    let named: Vec<&str> = path
+        .iter()
+        .map(String::as_str)
+        .filter(|key| !key.is_empty())
+        .collect();
+    Reason::SameKey(named.join("."))
 }
 
 fn map(
@@ -70,15 +80,14 @@ fn list(
     live: &[Value],
     path: &mut Vec<String>,
 ) -> Result<Vec<Value>, Reason> {
-    let twice = |path: &[String]| Reason::SameKey(path.join("."));
-    let field = id_field([before, after, live]).ok_or_else(|| twice(path))?;
+    let field = id_field([before, after, live]).ok_or_else(|| same_key(path))?;
     let (before, after, live) = (
         Items::of(before, field),
         Items::of(after, field),
         Items::of(live, field),
     );
     if !(before.agrees(&after) && after.agrees(&live) && live.agrees(&before)) {
-        return Err(twice(path));
+        return Err(same_key(path));
     }
     let mut merged = HashMap::new();
     for &id in live.order.iter().chain(&before.order) {

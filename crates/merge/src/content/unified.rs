@@ -6,8 +6,9 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, Hunk, InternedInput};
+use imara_diff::Algorithm;
 
+use super::compare::{self, Difference};
 use super::{lines, sniff};
 
 /// Lines of context around a change, as `diff -u` has them.
@@ -23,44 +24,37 @@ pub fn unified(before: &[u8], after: &[u8]) -> String {
     let (Some(before), Some(after)) = (sniff::text(before), sniff::text(after)) else {
         return "Binary contents differ\n".into();
     };
-    let input = InternedInput::new(before, after);
-    let mut diff = Diff::compute(Algorithm::Histogram, &input);
-    diff.postprocess_lines(&input);
-    let changes: Vec<Hunk> = diff.hunks().collect();
+    let changes = compare::differences(Algorithm::Histogram, before, after)
+        .unwrap_or_else(|| vec![compare::roughly(before, after)]);
     let (old, new) = (lines::split(before), lines::split(after));
     let mut text = String::new();
     // Changes with at most twice the context between them share it, and so a hunk.
-    let is_near = |one: &Hunk, next: &Hunk| {
-        (next.before.start - one.before.end) as usize <= 2 * CONTEXT_LINES
-    };
+    let is_near =
+        |one: &Difference, next: &Difference| (next.old.start - one.old.end) <= 2 * CONTEXT_LINES;
     for group in changes.chunk_by(is_near) {
         print_hunk(&mut text, group, &old, &new);
     }
     text
 }
 
-fn print_hunk(text: &mut String, changes: &[Hunk], old: &[&str], new: &[&str]) {
+fn print_hunk(text: &mut String, changes: &[Difference], old: &[&str], new: &[&str]) {
     let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
         return;
     };
-    let above = CONTEXT_LINES.min(first.before.start as usize);
-    let below = CONTEXT_LINES.min(old.len() - last.before.end as usize);
-    let start = first.before.start as usize - above;
-    let end = last.before.end as usize + below;
-    let new_range = first.after.start as usize - above..last.after.end as usize + below;
+    let above = CONTEXT_LINES.min(first.old.start);
+    let below = CONTEXT_LINES.min(old.len() - last.old.end);
+    let start = first.old.start - above;
+    let end = last.old.end + below;
+    let new_range = first.new.start - above..last.new.end + below;
     let ranges = [place(&(start..end)), place(&new_range)];
     // Writing to a string can't fail.
     let _ = writeln!(text, "@@ -{} +{} @@", ranges[0], ranges[1]);
     let mut at = start;
     for change in changes {
-        print_lines(text, ' ', &old[at..change.before.start as usize]);
-        at = change.before.end as usize;
-        print_lines(text, '-', &old[change.before.start as usize..at]);
-        print_lines(
-            text,
-            '+',
-            &new[change.after.start as usize..change.after.end as usize],
-        );
+        print_lines(text, ' ', &old[at..change.old.start]);
+        at = change.old.end;
+        print_lines(text, '-', &old[change.old.start..at]);
+        print_lines(text, '+', &new[change.new.start..change.new.end]);
     }
     print_lines(text, ' ', &old[at..end]);
 }

@@ -68,6 +68,8 @@ pub enum Reason {
     SameKey(String),
     /// It isn't clear where among equal lines a change belongs: two ways to compare disagree.
     Ambiguous,
+    /// So many lines are equal that comparing them would take long.
+    TooRepetitive,
     /// Merging the other way round gives something else.
     NotSymmetric,
     /// Merging once more would change the result.
@@ -90,6 +92,7 @@ impl fmt::Display for Reason {
                 return write!(f, "the event and later work both changed {}", shown(key));
             }
             Self::Ambiguous => "it is unclear where among equal lines a change belongs",
+            Self::TooRepetitive => "too many lines are equal",
             Self::NotSymmetric => "merging the other way round gives something else",
             Self::NotStable => "merging once more would change the result",
             Self::NoLongerParses => "the merged lines could no longer be parsed",

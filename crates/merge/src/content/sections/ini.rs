@@ -4,7 +4,7 @@ use super::{Entry, Header};
 use crate::content::lines;
 
 /// Stands for the value of a key without `=`; no text that is merged contains NUL.
-const NO_VALUE: &str = "\0";
+pub(super) const NO_VALUE: &str = "\0";
 
 pub(super) fn header(line: &str) -> Option<Header> {
     let (name, rest) = line.strip_prefix('[')?.split_once(']')?;
