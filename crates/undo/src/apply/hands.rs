@@ -61,7 +61,7 @@ impl<'a> Hands<'a> {
             return Ok(Swap::Gone);
         };
         if what.kind != model::Kind::Directory {
-            match to.link_to_free(to_name, from, name)? {
+            match from.link_to_free(name, to, to_name)? {
                 Swap::Unsupported => {}
                 Swap::Done => {
                     self.hooks.after_call("link");

@@ -476,3 +476,20 @@ pub(crate) fn fast_directory() -> tempfile::TempDir {
 pub(crate) fn is_long() -> bool {
     std::env::var_os("RECOUP_LONG").is_some_and(|value| value != "0")
 }
+
+/// The steps that were not done, for messages.
+pub(crate) fn not_done(plan: &Plan, outcome: &Outcome) -> String {
+    let steps = plan.steps.iter().zip(&outcome.results);
+    steps
+        .filter(|(_, result)| !result.is_done())
+        .map(|(step, result)| {
+            let kind = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.kind);
+            let (expects, leaves) = (kind(&step.expects), kind(&step.leaves));
+            let path = path_of(&step.key);
+            format!(
+                "\n  {path} {:?} {expects:?} to {leaves:?}: {result:?}",
+                step.action
+            )
+        })
+        .collect()
+}

@@ -5,3 +5,4 @@ mod kit;
 mod chance;
 mod cases;
 mod killed;
+mod writers;

@@ -39,6 +39,10 @@ impl Site<'_> {
         at: &Directory,
     ) -> Result<bool, SourceError> {
         let step = &self.steps[index];
+        // An earlier run may have come as far as that.
+        if self.resuming && self.is_beside(index, at)? {
+            return Ok(true);
+        }
         let inside = self.directory_inside(index)?;
         for number in 1..TRIES_MAX {
             let free = names::beside(step.key.name(), &self.options.mark, number);

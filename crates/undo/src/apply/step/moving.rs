@@ -95,6 +95,10 @@ impl Site<'_> {
         match self.hands.put(&standing.at, &standing.name, &at, name)? {
             Swap::Done => {}
             Swap::Gone => return Ok(changed_meanwhile()),
+            Swap::Taken if self.has_both_names(&standing, &at, name)? => {
+                self.keep(index, from, &standing.at, &standing.name)?;
+                return Ok(StepResult::Done);
+            }
             Swap::Taken => {
                 let why = StepResult::Conflict(ConflictKind::PathReused);
                 return self.back(index, from, &standing, why);
@@ -112,6 +116,21 @@ impl Site<'_> {
         // Somebody put another thing at the old name between look and move.
         self.hands.put(&at, name, &standing.at, &standing.name)?;
         Ok(changed_meanwhile())
+    }
+
+    /// Without guarded moves, an earlier run may have given it the new name and not have come to
+    /// taking the old one.
+    fn has_both_names(
+        &self,
+        standing: &Standing,
+        at: &Directory,
+        name: &[u8],
+    ) -> Result<bool, SourceError> {
+        if self.hands.guarded || !self.resuming {
+            return Ok(false);
+        }
+        let there = self.hands.look(at, name)?;
+        Ok(there.is_some_and(|there| is_same_inode(&there, &standing.stat)))
     }
 
     /// What stands at the key and should, by the plan, give way to what moves there.

@@ -6,15 +6,14 @@ use source::files::write::{Directory, Emptied, Swap};
 
 use super::create::changed_meanwhile;
 use crate::apply::outcome::StepResult;
-use crate::apply::site::{Answer, Look, NoParent, Site};
+use crate::apply::site::{Answer, Look, Site};
 
 impl Site<'_> {
     pub(super) fn remove(&self, index: usize) -> Answer {
         let step = &self.steps[index];
-        let (at, name) = match self.live_place(&step.key)? {
-            Ok(place) => place,
-            Err(NoParent::Gone) => return Ok(StepResult::AlreadyDone),
-            Err(NoParent::Other) => return Ok(changed_meanwhile()),
+        // Without a directory to be in, it is gone, whatever stands in the directory's place.
+        let Ok((at, name)) = self.live_place(&step.key)? else {
+            return Ok(StepResult::AlreadyDone);
         };
         match self.look(step, &at, name)? {
             Look::Expected { stat, racy } => {

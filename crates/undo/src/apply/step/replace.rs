@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::{Action, ConflictKind, Kind};
+use model::plan::Step;
+use model::{Action, ConflictKind, Entry, Kind};
 use source::SourceError;
 use source::files::Stat;
 use source::files::write::{Directory, Emptied, Swap};
@@ -28,8 +29,12 @@ impl Site<'_> {
         let Ok((at, name)) = self.live_place(&step.key)? else {
             return Ok(changed_meanwhile());
         };
+        let look = self.look(step, &at, name)?;
+        if self.backwards && matches!(look, Look::Expected { .. }) {
+            self.make_source_directory(step)?;
+        }
         let Some((from, from_name)) = self.place_if_any(self.source, &step.key)? else {
-            return match self.look(step, &at, name)? {
+            return match look {
                 Look::Already(_) => Ok(StepResult::AlreadyDone),
                 Look::Expected { .. } => Ok(StepResult::NotStaged),
                 Look::Absent | Look::Other(_) => Ok(changed_meanwhile()),
@@ -42,18 +47,24 @@ impl Site<'_> {
             at,
             name,
         };
-        match self.look(step, &ends.at, name)? {
-            Look::Expected { stat, racy } => {
-                if self.resuming && !self.is_source(step, &ends.from, from_name)? {
-                    return Ok(StepResult::NotStaged);
-                }
-                self.replace_expected(&ends, &stat, racy)
-            }
+        match look {
+            Look::Expected { stat, racy } => self.replace_expected(&ends, &stat, racy),
             Look::Already(_) => self.settle_placed(&ends),
             Look::Absent if self.was_moved_away(index) => self.create(index),
             Look::Absent => self.settle_absent(&ends),
             Look::Other(_) => self.settle_other(&ends),
         }
+    }
+
+    /// Directories are not kept when they are displaced, only what was in them.
+    fn make_source_directory(&self, step: &Step) -> Result<(), SourceError> {
+        if is_directory(&step.leaves) {
+            match self.source.create_directory(step.key.as_bytes()) {
+                Ok(_) | Err(SourceError::WrongKind { .. } | SourceError::Symlink { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn replace_expected(&self, ends: &Ends<'_>, before: &Stat, racy: bool) -> Answer {
@@ -64,13 +75,15 @@ impl Site<'_> {
             self.put_beside(ends.index, &ends.from, ends.from_name, &ends.at)?;
             return Ok(StepResult::Conflict(ConflictKind::DirectoryInTheWay));
         }
-        let leaves = self.steps[ends.index].leaves.as_ref();
-        let subtree = if leaves.is_some_and(|entry| entry.kind == Kind::Directory) {
+        let step = &self.steps[ends.index];
+        let subtree = if is_directory(&step.leaves) {
             let subtree = self.whole_subtree(ends.index, &ends.from, ends.from_name)?;
             if subtree.is_none() {
                 return Ok(StepResult::NotStaged);
             }
             subtree
+        } else if self.resuming && !self.is_source(step, &ends.from, ends.from_name)? {
+            return Ok(StepResult::NotStaged);
         } else {
             None
         };
@@ -231,12 +244,7 @@ impl Site<'_> {
     /// Directories held open under these keys would be others after a move.
     fn forget(&self, ends: &Ends<'_>) {
         let step = &self.steps[ends.index];
-        let entries = [&step.expects, &step.leaves];
-        if entries
-            .into_iter()
-            .flatten()
-            .any(|it| it.kind == Kind::Directory)
-        {
+        if is_directory(&step.expects) || is_directory(&step.leaves) {
             self.source.forget(step.key.as_bytes());
             self.live.forget(step.key.as_bytes());
         }
@@ -247,4 +255,10 @@ impl Site<'_> {
         let key = &self.steps[index].key;
         self.moves.iter().any(|(_, from)| from == key)
     }
+}
+
+pub(super) fn is_directory(entry: &Option<Entry>) -> bool {
+    entry
+        .as_ref()
+        .is_some_and(|entry| entry.kind == Kind::Directory)
 }

@@ -8,7 +8,7 @@ use source::SourceError;
 use source::files::write::{Emptied, Swap};
 
 use super::create::changed_meanwhile;
-use super::replace::Ends;
+use super::replace::{Ends, is_directory};
 use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, Site};
 
@@ -69,7 +69,7 @@ impl Site<'_> {
             // Never exchanged: somebody else brought it back.
             Left::Wanted => Ok(StepResult::AlreadyDone),
             Left::Expected => {
-                if self.is_directory(ends)? {
+                if self.left_a_directory(ends)? {
                     return match self.hands.remove_if_empty(&ends.from, ends.from_name)? {
                         Emptied::NotEmpty => self.exchange_back(ends),
                         Emptied::Removed | Emptied::Absent => Ok(self.placed_before(ends)),
@@ -127,6 +127,10 @@ impl Site<'_> {
         let Some(stat) = self.hands.look(&ends.from, ends.from_name)? else {
             return Ok(Left::Nothing);
         };
+        // In a quarantine, directories only hold what was displaced from beneath them.
+        if self.backwards && stat.kind == Kind::Directory && !is_directory(&step.expects) {
+            return Ok(Left::Nothing);
+        }
         let holds = |entry: &Option<model::Entry>| match entry {
             Some(entry) => self.holds(&ends.from, ends.from_name, &stat, entry),
             None => Ok(false),
@@ -142,20 +146,24 @@ impl Site<'_> {
 
     /// The steps beneath look for themselves; a directory's time is set again.
     fn placed_before(&self, ends: &Ends<'_>) -> StepResult {
-        let leaves = self.steps[ends.index].leaves.as_ref();
-        if leaves.is_some_and(|entry| entry.kind == Kind::Directory) {
+        let leaves = &self.steps[ends.index].leaves;
+        if is_directory(leaves) {
             self.note_unfinished(ends.index);
         }
         StepResult::AlreadyDone
     }
 
-    fn is_directory(&self, ends: &Ends<'_>) -> Result<bool, SourceError> {
+    fn left_a_directory(&self, ends: &Ends<'_>) -> Result<bool, SourceError> {
         let stat = self.hands.look(&ends.from, ends.from_name)?;
         Ok(stat.is_some_and(|stat| stat.kind == Kind::Directory))
     }
 
     fn expected_is_in_sink(&self, ends: &Ends<'_>) -> Result<bool, SourceError> {
         let step = &self.steps[ends.index];
+        // Empty directories are removed, not kept.
+        if !self.hands.guarded && is_directory(&step.expects) {
+            return Ok(true);
+        }
         match (self.place_if_any(self.sink, &step.key)?, &step.expects) {
             (Some((at, name)), Some(expects)) => self.name_holds(&at, name, expects),
             _ => Ok(false),
