@@ -13,6 +13,7 @@ pub mod read;
 pub mod link;
 pub mod attributes;
 pub mod write;
+pub mod watch;
 
 pub use exclude::{ExcludeOptions, Excludes, Reason};
 pub use link::{LinkTable, owner_names};
