@@ -337,3 +337,43 @@ fn a_root_that_moves_away_is_told() {
         assert!(find(&rig::settled(&watcher), "d").is_some());
     }
 }
+
+/// A file with several names is changed by all of them: through one that stays, that goes, that leaves.
+#[test]
+fn the_other_names_of_a_file_are_found() {
+    for best in [Capture::Fanotify, Capture::Inotify] {
+        let mut by_file = 0;
+        for script in [
+            "echo x >> d/a",
+            "echo x >> d/a; rm d/a",
+            "echo x >> d/a; mv d/a ../outside",
+            "echo x >> d/a; : > new; mv new d/a",
+            "ln b c; echo x >> c; rm c",
+            "ln b c; echo x >> c; mv c ../outside; rm ../outside/c",
+            "ln b c; echo x >> c; mv other c",
+            "mv ../outside/a c; echo x >> c; rm c",
+            "chmod 600 d/a; mv d e; rm -r e",
+        ] {
+            let place = Place::new();
+            let setup = "mkdir d; echo 1 > d/a; ln d/a b; ln d/a ../outside/a; : > other";
+            rig::shell(&place.root, setup);
+            let Some(watcher) = rig::watch(&place.root, best) else {
+                return;
+            };
+            let before = rig::Seen::take(&place.root);
+            rig::shell(&place.root, script);
+            let batch = rig::settled(&watcher);
+            let after = rig::Seen::take(&place.root);
+            let verdict = rig::judge(&before, &after, &[batch]);
+            assert!(
+                verdict.missed.is_empty(),
+                "{script} by {}: {verdict:?}",
+                best.word()
+            );
+            assert!(verdict.changed > 1);
+            by_file += verdict.by_file;
+        }
+        println!("{}: {by_file} names found by inode", best.word());
+        assert!(by_file >= 9);
+    }
+}

@@ -34,7 +34,7 @@ fn name(random: &mut Random) -> Vec<u8> {
 /// A directory of the tree, found by walking down at random.
 fn directory(random: &mut Random, root: &Path) -> PathBuf {
     let mut at = root.to_owned();
-    while random.below(3) > 0 {
+    while random.below(4) > 0 {
         let below = fs::read_dir(&at).into_iter().flatten().flatten();
         let mut below: Vec<PathBuf> = below
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -49,13 +49,14 @@ fn directory(random: &mut Random, root: &Path) -> PathBuf {
     at
 }
 
-/// Something that is there, if the directory isn't empty; else a new name.
+/// Something that is there, mostly a file, if the directory isn't empty; else a new name.
 fn old(random: &mut Random, root: &Path) -> PathBuf {
     let at = directory(random, root);
-    let mut below: Vec<PathBuf> = fs::read_dir(&at)
-        .into_iter()
-        .flatten()
-        .flatten()
+    let entries = fs::read_dir(&at).into_iter().flatten().flatten();
+    // A directory that moves makes all beneath dirty, which hides what is missed there.
+    let any = random.below(10) == 0;
+    let mut below: Vec<PathBuf> = entries
+        .filter(|entry| any || entry.file_type().is_ok_and(|kind| !kind.is_dir()))
         .map(|entry| entry.path())
         .collect();
     below.sort();
@@ -71,8 +72,9 @@ fn new(random: &mut Random, root: &Path) -> PathBuf {
 
 fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> {
     let len = random.below(300);
-    match random.below(26) {
-        0..4 => fs::write(new(random, root), random.text(len)),
+    match random.below(40) {
+        26..40 => fs::write(new(random, root), random.text(len)),
+        0..4 => fs::write(old(random, root), random.text(len)),
         4 => fs::create_dir(new(random, root)),
         5 => {
             let mut path = new(random, root);
@@ -95,13 +97,14 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
             .open(old(random, root))?
             .set_len(len as u64),
         9..12 => fs::remove_file(old(random, root)),
-        12 => fs::remove_dir_all(directory_below(random, root)?),
+        12 if random.below(3) == 0 => fs::remove_dir_all(directory_below(random, root)?),
+        12 => fs::hard_link(old(random, root), new(random, root)),
         13..16 => rename(&old(random, root), &new(random, root)),
         16 => rename(&old(random, root), &old(random, root)),
-        17 => rename(&directory_below(random, root)?, &new(random, root)),
+        17 if random.below(3) == 0 => rename(&directory_below(random, root)?, &new(random, root)),
         18 => rename(&old(random, root), &new(random, outside)),
         19 => rename(&old(random, outside), &new(random, root)),
-        20 => fs::hard_link(old(random, root), new(random, root)),
+        17 | 20 => fs::hard_link(old(random, root), new(random, root)),
         21 => symlink("nowhere", new(random, root)),
         22 => {
             let mode = 0o600 + random.below(0o100) as u32 | 0o700;
@@ -129,6 +132,7 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
                 rename(&path, &new(random, outside))
             }
         }
+        _ if random.below(3) > 0 => fs::remove_file(old(random, root)),
         _ => {
             // Two directories change places.
             let (one, other) = (

@@ -15,6 +15,7 @@ const OPERATIONS: &str = "150";
 struct Sum {
     rounds: usize,
     changed: usize,
+    exactly: usize,
     by_file: usize,
     dirty: usize,
     renames: usize,
@@ -38,6 +39,7 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
         }
         let Verdict {
             changed,
+            exactly,
             by_file,
             missed,
         } = rig::judge(&before, &after, &batches);
@@ -48,6 +50,7 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
         );
         sum.rounds += 1;
         sum.changed += changed;
+        sum.exactly += exactly;
         sum.by_file += by_file;
         before = after;
     }
@@ -83,12 +86,13 @@ fn cover(place: &Place, options: &WatchOptions, long: u64) {
     let seeds = if testkit::is_long() { long } else { 8 };
     if let Some(sum) = rounds(place, options, 0..seeds) {
         println!(
-            "{} on {}: {} rounds, {} events, {} changed keys ({} found by inode), 0 missed; {} dirty keys, {} renames",
+            "{} on {}: {} rounds, {} events, {} changed keys ({} told themselves, {} found by inode, the rest beneath), 0 missed; {} dirty keys, {} renames",
             options.best.word(),
             place.what,
             sum.rounds,
             sum.events,
             sum.changed,
+            sum.exactly,
             sum.by_file,
             sum.dirty,
             sum.renames

@@ -122,7 +122,12 @@ impl Disk {
             let command = command.stdout(Stdio::null()).stderr(Stdio::null());
             command.status().is_ok_and(|status| status.success())
         };
-        let made = works(Command::new(format!("mkfs.{kind}")).arg("-q").arg(&image))
+        let mut make = Command::new(format!("mkfs.{kind}"));
+        if kind == "ext4" {
+            // Small file systems get small blocks otherwise, too small for the tree's attributes.
+            make.args(["-b", "4096"]);
+        }
+        let made = works(make.arg("-q").arg(&image))
             && works(
                 Command::new("mount")
                     .args(["-o", "loop"])
@@ -188,10 +193,10 @@ impl Seen {
     pub(crate) fn take(root: &Path) -> Self {
         let picture = Picture::take(root).unwrap();
         let mut files = BTreeMap::new();
-        for (key, shot) in picture.0.iter().filter(|(_, shot)| shot.kind != "dir") {
+        let things = picture.0.iter().filter(|(_, shot)| shot.kind != "dir");
+        for key in things.map(|(key, _)| key) {
             let path = root.join(path_of(key));
             let data = fs::symlink_metadata(&path).unwrap();
-            let _ = shot;
             let dev = data.dev();
             let dev = u64::from(rustix::fs::major(dev)) << 32 | u64::from(rustix::fs::minor(dev));
             files.insert(
@@ -216,6 +221,8 @@ fn path_of(key: &[u8]) -> PathBuf {
 pub(crate) struct Verdict {
     /// Keys whose state differs.
     pub(crate) changed: usize,
+    /// Of those, keys that are told themselves.
+    pub(crate) exactly: usize,
     /// Of those, keys found only by their inode.
     pub(crate) by_file: usize,
     /// Keys whose change nothing tells of.
@@ -272,6 +279,7 @@ pub(crate) fn judge(before: &Seen, after: &Seen, batches: &[Batch]) -> Verdict {
             continue;
         }
         verdict.changed += 1;
+        verdict.exactly += usize::from(told.contains_key(key.as_slice()));
         if covered(key) {
             continue;
         }

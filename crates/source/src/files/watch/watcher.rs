@@ -23,6 +23,9 @@ use crate::files::watch::set::DirtySet;
 /// Dirty keys held by default: about 40 MB with keys of ordinary length.
 const KEYS_MAX: usize = 200_000;
 
+/// The reading thread's niceness: it does little, and has to do it at once.
+const READER_PRIORITY: i32 = -15;
+
 /// How often a waiting caller looks whether a file has been quiet for long enough.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -263,6 +266,9 @@ impl Shared {
     fn run(&self, mut sensor: Box<dyn Sensor>) {
         // However the thread ends, silence from then on proves nothing.
         let _ended = Ended(self);
+        // Short-lived processes are only seen by who looks first. Without the right to it, or on the
+        // way to it, nothing is lost but names.
+        let _ = rustix::process::setpriority_process(None, READER_PRIORITY);
         while !self.stop.load(Ordering::Relaxed) {
             let began = Moment::now();
             while sensor.read(&self.set) {
