@@ -346,7 +346,7 @@ fn the_other_names_of_a_file_are_found() {
         for script in [
             "echo x >> d/a",
             "echo x >> d/a; rm d/a",
-            "echo x >> d/a; mv d/a ../outside",
+            "echo x >> d/a; mv d/a ../outside/c",
             "echo x >> d/a; : > new; mv new d/a",
             "ln b c; echo x >> c; rm c",
             "ln b c; echo x >> c; mv c ../outside; rm ../outside/c",

@@ -7,16 +7,17 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use testkit::Random;
 
-/// Tries `count` operations; gives back how many were done.
-pub(crate) fn churn(seed: u64, count: usize, root: &Path, outside: &Path) -> usize {
+/// Tries `count` operations; gives back how many were done. `links` says whether files may get further
+/// names.
+pub(crate) fn churn(seed: u64, count: usize, links: bool, root: &Path, outside: &Path) -> usize {
     let mut random = Random::new(seed);
     (0..count)
-        .filter(|_| one(&mut random, root, outside).is_ok())
+        .filter(|_| one(&mut random, links, root, outside).is_ok())
         .count()
 }
 
@@ -70,11 +71,11 @@ fn new(random: &mut Random, root: &Path) -> PathBuf {
     directory(random, root).join(OsStr::from_bytes(&name(random)))
 }
 
-fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> {
+fn one(random: &mut Random, links: bool, root: &Path, outside: &Path) -> std::io::Result<()> {
     let len = random.below(300);
     match random.below(40) {
-        26..40 => fs::write(new(random, root), random.text(len)),
-        0..4 => fs::write(old(random, root), random.text(len)),
+        26..40 => create(&new(random, root))?.write_all(&random.text(len)),
+        0..4 => create(&old(random, root))?.write_all(&random.text(len)),
         4 => fs::create_dir(new(random, root)),
         5 => {
             let mut path = new(random, root);
@@ -84,20 +85,12 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
             fs::create_dir_all(&path)?;
             fs::write(path.join("leaf"), random.text(len))
         }
-        6 => fs::OpenOptions::new()
-            .append(true)
-            .open(old(random, root))?
-            .write_all(&random.text(len)),
-        7 => fs::OpenOptions::new()
-            .write(true)
-            .open(old(random, root))?
-            .write_all_at(&random.bytes(20), len as u64),
-        8 => fs::OpenOptions::new()
-            .write(true)
-            .open(old(random, root))?
-            .set_len(len as u64),
+        6 => open(&old(random, root))?.write_all(&random.text(len)),
+        7 => open(&old(random, root))?.write_all_at(&random.bytes(20), len as u64),
+        8 => open(&old(random, root))?.set_len(len as u64),
         9..12 => fs::remove_file(old(random, root)),
         12 if random.below(3) == 0 => fs::remove_dir_all(directory_below(random, root)?),
+        12 | 17 | 20 | 24 if !links => Ok(()),
         12 => fs::hard_link(old(random, root), new(random, root)),
         13..16 => rename(&old(random, root), &new(random, root)),
         16 => rename(&old(random, root), &old(random, root)),
@@ -113,7 +106,7 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
         23 => {
             // Written, then named and renamed while still open.
             let (temporary, path) = (new(random, root), new(random, root));
-            let mut file = fs::File::create(&temporary)?;
+            let mut file = create(&temporary)?;
             file.write_all(&random.text(len))?;
             rename(&temporary, &path)?;
             file.write_all(b"more")
@@ -122,10 +115,7 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
             // A name that comes, is written through and goes.
             let path = new(random, root);
             fs::hard_link(old(random, root), &path)?;
-            fs::OpenOptions::new()
-                .append(true)
-                .open(&path)?
-                .write_all(b"through another name")?;
+            open(&path)?.write_all(b"through another name")?;
             if random.below(2) == 0 {
                 fs::remove_file(&path)
             } else {
@@ -145,6 +135,30 @@ fn one(random: &mut Random, root: &Path, outside: &Path) -> std::io::Result<()> 
             rename(&between, if swapped.is_ok() { &other } else { &one })
         }
     }
+}
+
+/// Opens for writing; a pipe would wait for a reader for ever, and devices are not ours to write to.
+fn open(path: &Path) -> std::io::Result<fs::File> {
+    open_with(fs::OpenOptions::new().append(true), path)
+}
+
+fn create(path: &Path) -> std::io::Result<fs::File> {
+    open_with(
+        fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true),
+        path,
+    )
+}
+
+fn open_with(options: &mut fs::OpenOptions, path: &Path) -> std::io::Result<fs::File> {
+    if fs::metadata(path).is_ok_and(|data| !data.is_file()) {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    options
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
 }
 
 fn directory_below(random: &mut Random, root: &Path) -> std::io::Result<PathBuf> {

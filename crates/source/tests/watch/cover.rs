@@ -58,7 +58,15 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
 }
 
 /// Two children at once, while batches are taken.
+///
+/// Inotify can't know of a file that is written through a second name which comes and goes at once, and
+/// says so: no names are added then.
 fn round(watcher: &Watcher, place: &Place, seed: u64) -> Vec<Batch> {
+    let links = if watcher.capture() == Capture::Fanotify {
+        "links"
+    } else {
+        ""
+    };
     let children: Vec<_> = [seed * 2, seed * 2 + 1]
         .into_iter()
         .map(|seed| {
@@ -66,7 +74,7 @@ fn round(watcher: &Watcher, place: &Place, seed: u64) -> Vec<Batch> {
             std::thread::spawn(move || {
                 rig::run(rig::child(
                     "churn",
-                    &[&seed.to_string(), OPERATIONS, &paths[0], &paths[1]],
+                    &[&seed.to_string(), OPERATIONS, &paths[0], &paths[1], links],
                 ))
             })
         })

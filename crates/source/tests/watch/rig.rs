@@ -39,7 +39,10 @@ pub(crate) fn play_role() {
     match std::env::var(ROLE).as_deref() {
         Ok("churn") => {
             let (seed, count) = (text(0).parse().unwrap(), text(1).parse().unwrap());
-            let done = super::churn::churn(seed, count, Path::new(&arg(2)), Path::new(&arg(3)));
+            let (root, outside) = (arg(2), arg(3));
+            let links = text(4) == "links";
+            let done =
+                super::churn::churn(seed, count, links, Path::new(&root), Path::new(&outside));
             println!("done {done}");
         }
         Ok("watch") => super::overflow::watch_until_end(Path::new(&arg(0)), best(&text(1))),

@@ -84,6 +84,7 @@ fn blind(capture: Capture) -> &'static [&'static str] {
         ],
         Capture::Inotify => &[
             "Who did it is not seen.",
+            "Writing to a file through a second name that comes and goes at once is not seen under the first.",
             "Writing through a memory mapping is not seen.",
             "Writing through a name outside of the tree to a file that also has a name in it is not seen.",
             "What other machines do to the same file system over a network is not seen.",
