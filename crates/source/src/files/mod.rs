@@ -14,6 +14,7 @@ pub mod read;
 pub mod link;
 pub mod attributes;
 pub mod write;
+pub mod watch;
 
 pub use busy::{FileId, Writer, writers_of};
 pub use exclude::{ExcludeOptions, Excludes, Reason};
