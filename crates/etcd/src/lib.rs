@@ -14,10 +14,22 @@ mod connection;
 pub mod value;
 pub mod client;
 pub mod pages;
+pub mod watch;
+pub mod write;
+pub mod batch;
+mod pace;
+mod doubt;
+pub mod apply;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use address::{Address, Endpoint};
+pub use apply::{Applied, Applier, Mismatch};
+pub use batch::Limits;
 pub use client::{Client, KeysHash, Status};
 pub use error::EtcdError;
 pub use pages::{Page, Pages};
 pub use settings::{Identity, Login, Settings, Tls};
 pub use value::KeyValue;
+pub use watch::{Event, Gap, Revision, Seen, Watch};
+pub use write::{Expect, Lease, Outcome, Write};
