@@ -93,7 +93,7 @@ impl Applier {
                 careful = (usize::MAX, 0);
             }
             let at_most = careful.0.min(self.pace.keys_at_once()).min(rest.len());
-            let batch = Batch::of(&rest[..at_most], self.limits);
+            let batch = Batch::of(&rest[..at_most], self.limits, self.client.has_user());
             let sent = &rest[..batch.len];
             if !self.pace.wait(batch.len, cancel) {
                 stopped = Some(EtcdError::Cancelled);
@@ -175,7 +175,9 @@ impl Applier {
         let before = self.revision;
         let mut outcomes = vec![Outcome::Unknown; writes.len()];
         let mut open: Vec<(usize, Write)> = writes.iter().cloned().enumerate().collect();
-        for _ in 0..ROUNDS {
+        let mut resent = Vec::new();
+        let mut stopped = Some(error);
+        for round in 0..ROUNDS {
             let sent: Vec<_> = open.iter().map(|(_, write)| write.clone()).collect();
             let (now, standings) = match doubt::look(&self.client, &sent, self.revision) {
                 Ok(found) => found,
@@ -189,23 +191,38 @@ impl Applier {
                     Standing::AsBefore(expect) => again.push((place, Write { expect, ..write })),
                 }
             }
-            if again.is_empty() {
-                return Next::Settled(outcomes, None);
+            if round == 0 {
+                resent = again.iter().map(|(place, _)| *place).collect();
             }
             let retried: Vec<_> = again.iter().map(|(_, write)| write.clone()).collect();
-            match self.send(&Batch::of(&retried, self.limits), &retried) {
-                Ok(settled) => {
-                    let settled = doubt::confirm(&self.client, &retried, settled, before);
-                    for ((place, _), outcome) in again.into_iter().zip(settled) {
-                        outcomes[place] = outcome;
+            open = Vec::new();
+            if !retried.is_empty() {
+                let batch = Batch::of(&retried, self.limits, self.client.has_user());
+                match self.send(&batch, &retried) {
+                    Ok(settled) => {
+                        for ((place, _), outcome) in again.into_iter().zip(settled) {
+                            outcomes[place] = outcome;
+                        }
                     }
-                    return Next::Settled(outcomes, None);
+                    Err(EtcdError::Unreachable { .. }) => open = again,
+                    Err(error) => return Next::Settled(outcomes, Some(error)),
                 }
-                Err(EtcdError::Unreachable { .. }) => open = again,
-                Err(error) => return Next::Settled(outcomes, Some(error)),
+            }
+            if open.is_empty() {
+                stopped = None;
+                break;
             }
         }
-        Next::Settled(outcomes, Some(error))
+        let several: Vec<_> = resent.iter().map(|place| writes[*place].clone()).collect();
+        let settled = resent
+            .iter()
+            .map(|place| outcomes[*place].clone())
+            .collect();
+        let confirmed = doubt::confirm(&self.client, &several, settled, before);
+        for (place, outcome) in resent.into_iter().zip(confirmed) {
+            outcomes[place] = outcome;
+        }
+        Next::Settled(outcomes, stopped)
     }
 }
 

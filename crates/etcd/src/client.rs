@@ -334,6 +334,16 @@ impl Client {
         Ok((revision, answer))
     }
 
+    /// One transaction that may be carried out more than once, sent until an answer comes.
+    pub(crate) fn txn_until_answered(
+        &self,
+        question: &TxnRequest,
+    ) -> Result<(i64, TxnResponse), EtcdError> {
+        let answer: TxnResponse = self.call(&Call::new(TXN, question))?;
+        let revision = self.members().check(answer.header.as_ref())?;
+        Ok((revision, answer))
+    }
+
     fn call<Q, A>(&self, call: &Call<'_, Q>) -> Result<A, EtcdError>
     where
         Q: Message + Clone + 'static,
@@ -358,6 +368,11 @@ impl Client {
             }
             members.with_names(error)
         })
+    }
+
+    /// Whether the server may know us as a user: by name, or by certificate.
+    pub(crate) fn has_user(&self) -> bool {
+        self.members().has_user()
     }
 
     pub(crate) fn members(&self) -> &Arc<Members> {

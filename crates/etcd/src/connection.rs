@@ -68,6 +68,12 @@ impl Members {
         })
     }
 
+    /// Whether we show a name or a certificate.
+    pub(crate) fn has_user(&self) -> bool {
+        let tls = self.settings.tls.as_ref();
+        self.settings.login.is_some() || tls.is_some_and(|tls| tls.identity.is_some())
+    }
+
     /// How many members the address names.
     pub(crate) fn len(&self) -> usize {
         self.places.len()

@@ -6,13 +6,14 @@
 //! never made, or made and deleted again by somebody. It is sent again, and then the history since is
 //! read; if it had been made before, the deletion was somebody's wish, and is restored.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::EtcdError;
 use crate::value::KeyValue;
-use crate::watch::Seen;
-use crate::wire::{Ask, Compare, DeleteRequest, Operand, TxnRequest};
+use crate::watch::{Revision, Seen};
+use crate::wire::{Answer, Ask, Compare, DeleteRequest, Operand, RangeRequest, TxnRequest};
 use crate::write::{Expect, Outcome, Write};
 
 /// How long the history may take to come.
@@ -65,49 +66,75 @@ fn standing(write: &Write, current: Option<KeyValue>, before: i64) -> Standing {
     }
 }
 
-/// Takes back what was made a second time although somebody had deleted it after the first.
+/// Takes back what was made a second time although somebody had deleted it after the first. For writes that
+/// were sent more than once.
 pub(crate) fn confirm(
     client: &Client,
     writes: &[Write],
     outcomes: Vec<Outcome>,
     before: i64,
 ) -> Vec<Outcome> {
-    let made_anew = |write: &Write, outcome: &Outcome| match outcome {
-        Outcome::Done(revision) if write.expect == Expect::Absent => Some(*revision),
-        _ => None,
-    };
     let pairs = writes.iter().zip(&outcomes);
     let Some(until) = pairs
-        .filter_map(|(write, outcome)| made_anew(write, outcome))
+        .filter_map(|(write, outcome)| made_at(write, outcome))
         .max()
     else {
         return outcomes;
     };
-    let touched = touched_between(client, writes, before + 1, until);
-    let pairs = writes.iter().zip(outcomes);
-    pairs
-        .map(|(write, outcome)| match made_anew(write, &outcome) {
-            Some(revision) if touched.contains(&write.key) => take_back(client, write, revision),
-            _ => outcome,
+    let history = history(client, &shared_prefix(writes), before + 1, until);
+    let new: HashMap<&[u8], Option<&[u8]>> = writes
+        .iter()
+        .map(|write| (write.key.as_slice(), write.new.as_deref()))
+        .collect();
+    let is_ours = |seen: &Revision| {
+        let mut events = seen.events.iter();
+        events.all(|event| {
+            let value = event.now.as_ref().map(|kv| kv.value.as_slice());
+            new.get(event.key.as_slice()) == Some(&value)
         })
+    };
+    let take_back_if_remade = |(write, outcome): (&Write, Outcome)| {
+        let Some(revision) = made_at(write, &outcome) else {
+            return outcome;
+        };
+        let mut earlier = history.iter().filter(|seen| seen.revision < revision);
+        let was_there = earlier.any(|seen| seen.events.iter().any(|event| event.key == write.key));
+        let mut made = history.iter().filter(|seen| seen.revision == revision);
+        if was_there && (matches!(outcome, Outcome::Done(_)) || made.any(is_ours)) {
+            return take_back(client, write, revision);
+        }
+        outcome
+    };
+    writes
+        .iter()
+        .zip(outcomes)
+        .map(take_back_if_remade)
         .collect()
 }
 
-/// The keys that were written from `first` on and before `until`. Where the history is compacted, nothing
-/// is known of them, and the writes stand.
-fn touched_between(client: &Client, writes: &[Write], first: i64, until: i64) -> Vec<Vec<u8>> {
-    let mut touched = Vec::new();
-    let mut watch = client.watch(&shared_prefix(writes), first, false);
+/// Where a key was made, by us for all we know.
+fn made_at(write: &Write, outcome: &Outcome) -> Option<i64> {
+    match outcome {
+        Outcome::Done(revision) if write.expect == Expect::Absent => Some(*revision),
+        Outcome::Already(Some(kv)) if write.expect == Expect::Absent && kv.version == 1 => {
+            Some(kv.mod_revision)
+        }
+        _ => None,
+    }
+}
+
+/// What happened from `first` up to `until`. Where it is compacted, nothing is known, and the writes stand.
+fn history(client: &Client, prefix: &[u8], first: i64, until: i64) -> Vec<Revision> {
+    let mut history = Vec::new();
+    let mut watch = client.watch(prefix, first, false);
     while watch.next_revision() <= until {
         match watch.next(HISTORY_TIME) {
-            Ok(Some(Seen::Revision(seen))) if seen.revision < until => {
-                touched.extend(seen.events.into_iter().map(|event| event.key));
-            }
+            Ok(Some(Seen::Revision(seen))) => history.push(seen),
             Ok(Some(Seen::Gap(_)) | None) | Err(_) => break,
             Ok(Some(_)) => {}
         }
     }
-    touched
+    history
 }
 
 fn take_back(client: &Client, write: &Write, revision: i64) -> Outcome {
@@ -115,15 +142,30 @@ fn take_back(client: &Client, write: &Write, revision: i64) -> Outcome {
         key: write.key.clone(),
         range_end: Vec::new(),
     };
+    let look = RangeRequest {
+        key: write.key.clone(),
+        ..RangeRequest::default()
+    };
     let question = TxnRequest {
         compare: vec![Compare::equal(&write.key, Operand::ModRevision(revision))],
         success: vec![Ask::Delete(delete).into()],
-        failure: Vec::new(),
+        failure: vec![Ask::Range(look).into()],
     };
-    match client.txn(&question) {
+    // May be carried out twice: no other write ever gets this revision.
+    match client.txn_until_answered(&question) {
         Ok((_, answer)) if answer.succeeded => Outcome::Conflict(None),
-        Ok(_) => Outcome::Unknown,
-        Err(_) => Outcome::Done(revision),
+        Ok((_, answer)) => match answer
+            .responses
+            .into_iter()
+            .next()
+            .and_then(|reply| reply.answer)
+        {
+            Some(Answer::Range(range)) => {
+                Outcome::Conflict(range.kvs.into_iter().next().map(KeyValue::from))
+            }
+            _ => Outcome::Unknown,
+        },
+        Err(_) => Outcome::Unknown,
     }
 }
 

@@ -77,8 +77,10 @@ pub struct Watch {
     client: Client,
     prefix: Vec<u8>,
     with_previous: bool,
-    /// Everything before it was seen.
+    /// Everything before it was received.
     next: i64,
+    /// Everything before it was yielded.
+    yielded: i64,
     state: State,
     ready: VecDeque<Seen>,
     /// A revision of which more may come.
@@ -112,6 +114,7 @@ impl Client {
             with_previous,
             // Revision 1 is the empty store.
             next: start.max(2),
+            yielded: start.max(2),
             state: State::Lost,
             ready: VecDeque::new(),
             held: None,
@@ -123,9 +126,9 @@ impl Client {
 }
 
 impl Watch {
-    /// The revision that comes next: every one before it was seen.
+    /// The revision that comes next: every one before it was yielded, so a later watch can begin here.
     pub fn next_revision(&self) -> i64 {
-        self.next
+        self.yielded
     }
 
     /// What happened next, or `None` if nothing did for so long. Lost connections are no errors; what is
@@ -134,6 +137,11 @@ impl Watch {
         let end = Instant::now() + wait;
         loop {
             if let Some(seen) = self.ready.pop_front() {
+                match &seen {
+                    Seen::Revision(seen) => self.yielded = seen.revision + 1,
+                    Seen::Progress(revision) => self.yielded = revision + 1,
+                    _ => {}
+                }
                 return Ok(Some(seen));
             }
             if let Some(gap) = self.gap {

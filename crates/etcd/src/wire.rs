@@ -120,19 +120,21 @@ impl From<Ask> for Operation {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Compare {
-    /// Always 0, "equal": nothing else is asked here.
+    /// 0 for "equal", 1 for "greater".
     #[prost(int32, tag = "1")]
     pub(crate) result: i32,
     #[prost(int32, tag = "2")]
     pub(crate) target: i32,
     #[prost(bytes = "vec", tag = "3")]
     pub(crate) key: Vec<u8>,
-    #[prost(oneof = "Operand", tags = "5, 6, 7")]
+    #[prost(oneof = "Operand", tags = "4, 5, 6, 7")]
     pub(crate) operand: Option<Operand>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
 pub(crate) enum Operand {
+    #[prost(int64, tag = "4")]
+    Version(i64),
     #[prost(int64, tag = "5")]
     CreateRevision(i64),
     #[prost(int64, tag = "6")]
@@ -145,6 +147,7 @@ impl Compare {
     /// Whether the key has exactly this.
     pub(crate) fn equal(key: &[u8], operand: Operand) -> Self {
         let target = match operand {
+            Operand::Version(_) => 0,
             Operand::CreateRevision(_) => 1,
             Operand::ModRevision(_) => 2,
             Operand::Value(_) => 3,
@@ -154,6 +157,14 @@ impl Compare {
             target,
             key: key.to_vec(),
             operand: Some(operand),
+        }
+    }
+
+    /// True of every key, there or not.
+    pub(crate) fn always(key: &[u8]) -> Self {
+        Self {
+            result: 1,
+            ..Self::equal(key, Operand::Version(-1))
         }
     }
 }

@@ -29,12 +29,6 @@ impl Followed {
         while followed.gap.is_none() && watch.next_revision() <= revision {
             followed.take(watch, LONG).expect("nothing in time");
         }
-        while let Some(seen) = followed.take(watch, Duration::ZERO) {
-            if followed.gap.is_some() {
-                break;
-            }
-            drop(seen);
-        }
         followed
     }
 
