@@ -81,7 +81,7 @@ impl Format {
         let is_valid = |text: &str| (self.is_valid)(text);
         // Of INI only what we understand counts as valid, so that an unusual one is no garbage yet.
         let is_told = self.how != How::Ini;
-        if is_told && is_valid(before) && is_valid(live_lines) && !is_valid(after) {
+        if is_told && is_valid(before) && !is_valid(after) {
             return Attempt::Refused(Reason::AfterIsNoBase);
         }
         let nodes = texts.each_ref().map(|text| (self.parse)(text));

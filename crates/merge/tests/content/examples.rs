@@ -382,6 +382,17 @@ fn lists_merge_by_id_or_as_one_value() {
 }
 
 #[test]
+fn what_the_event_left_unreadable_is_no_base() {
+    // Whether live can be read or not: else merging once more could say something else.
+    for live in ["a: 1\nb: 2\nc: }\nd: 4\n", "a: 1\nb: 2\nc: 3\nd: 4\n"] {
+        assert_eq!(
+            refusal("a.yml", "a: 1\nb: 2\nc: 3\n", "a: 1\nb: 2\nc: }\n", live),
+            Some(Reason::AfterIsNoBase)
+        );
+    }
+}
+
+#[test]
 fn edges_of_ini() {
     // The last line has no end, and it is what the event had brought.
     let verdict = merge(b"a.ini", b"# c\n", b"a = 1\n", b"a = 1");
