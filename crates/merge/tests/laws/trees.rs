@@ -226,3 +226,36 @@ fn what_cannot_be_known_is_put_off_and_nothing_else_suffers() {
         Ok(())
     });
 }
+
+/// `a` and `b` are one name here.
+fn fold(_: &PathKey, name: &[u8]) -> Option<Vec<u8>> {
+    let is_b = name == b"b";
+    Some(if is_b { b"a".to_vec() } else { name.to_vec() })
+}
+
+#[test]
+fn nothing_comes_to_a_name_that_is_taken() {
+    let rules = Rules {
+        fold: Some(&fold),
+        ..Rules::tree(&untouched)
+    };
+    law("names that fold", histories(), |[before, after, live]| {
+        let (result, plan) = undo(&before, &after, &live, &rules)?;
+        prop_assert_eq!(hole(&result), None);
+        for (key, entry) in &live {
+            if !before.contains_key(key) && !after.contains_key(key) {
+                prop_assert_eq!(result.get(key), Some(entry), "T2");
+            }
+        }
+        let folded = |key: &PathKey| (key.parent(), fold(key, key.name()));
+        let comes = plan.steps.iter().filter(|step| {
+            use model::Action::{Create, Move};
+            matches!(step.action, Create | Move { .. })
+        });
+        for step in comes {
+            let alike = result.keys().filter(|key| folded(key) == folded(&step.key));
+            prop_assert!(alike.count() == 1, "{:?}", step);
+        }
+        Ok(())
+    });
+}
