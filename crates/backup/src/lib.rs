@@ -23,6 +23,6 @@ mod bytes;
 pub use bytes::{content_of_bytes, store_bytes};
 pub use error::BackupError;
 pub use live::compare_live;
-pub use look::{Looked, look};
+pub use look::{Looked, look, look_and_store};
 pub use options::{BackupOptions, Counts, Problem, Report, Selection};
 pub use run::{backup, dry_run};

@@ -1,4 +1,5 @@
-//! Looking at chosen paths of a live tree: what an entry of each would be now, storing nothing.
+//! Looking at chosen paths of a live tree: what an entry of each would be now. Their content is stored
+//! only where that is asked for.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use format::entry::decode_entry;
 use model::{Cancel, Entry, Monitor, PathKey, Timestamp};
-use repository::Repository;
+use repository::{Packer, Repository, Session};
 use source::files::Stat;
 
 use crate::assemble::{Outcome, outcome};
@@ -15,10 +16,14 @@ use crate::context::Context;
 use crate::error::{BackupError, Result};
 use crate::options::{BackupOptions, Selection};
 use crate::pipeline::{Collect, read_source};
-use crate::sink::Namer;
+use crate::sink::{Namer, Sink};
 
 /// What was found at a path. Paths at which nothing was found are not told of.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are found, and there are many: a box each would cost more"
+)]
 pub enum Looked {
     /// Something is there.
     Found {
@@ -66,12 +71,40 @@ pub fn look(
     Ok(())
 }
 
-struct Looking<'a, 'e> {
-    lists: RefCell<Namer<'a>>,
+/// The same for what the options select, with everything that a snapshot would need stored: it is
+/// durable when the session is.
+pub fn look_and_store(
+    session: &Session<'_>,
+    options: &BackupOptions,
+    began: Timestamp,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+    each: &mut dyn FnMut(PathKey, Looked),
+) -> Result<()> {
+    let context = Context {
+        repository: session.repository(),
+        options,
+        monitor,
+        cancel,
+        began,
+    };
+    let sinks = (0..options.threads.max(1))
+        .map(|_| Packer::data(session))
+        .collect();
+    let mut looking = Looking {
+        lists: RefCell::new(Packer::map(session)),
+        each,
+    };
+    read_source(&context, None, sinks, &mut looking)?;
+    Ok(looking.lists.into_inner().finish()?)
+}
+
+struct Looking<'e, S> {
+    lists: RefCell<S>,
     each: &'e mut dyn FnMut(PathKey, Looked),
 }
 
-impl Collect for Looking<'_, '_> {
+impl<S: Sink> Collect for Looking<'_, S> {
     fn batch(&mut self, batch: Batch) -> Result<()> {
         let mut scratch = Vec::new();
         for item in &batch.items {

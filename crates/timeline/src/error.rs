@@ -1,0 +1,36 @@
+//! Why watching ended. Messages fit after "failed to".
+
+use backup::BackupError;
+use repository::RepositoryError;
+use source::SourceError;
+
+/// What watching returns.
+pub type Result<T, E = TimelineError> = std::result::Result<T, E>;
+
+/// Why watching ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimelineError {
+    /// The repository refused.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The live tree could not be read at all.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The live tree can't be watched.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+impl TimelineError {
+    /// Whether trying again later may help: a disk that is full or away, a network that is down.
+    /// What was seen meanwhile is kept in mind, and becomes a point then.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Repository(error) | Self::Backup(BackupError::Repository(error)) => {
+                matches!(error, RepositoryError::Storage(_)) && !error.is_damage()
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Continuous protection: a source is watched, and every few seconds its state becomes a point.
+//!
+//! Modules are listed in reading order and import only earlier ones.
+
+pub mod error;
+pub mod options;
+mod names;
+mod sight;
+mod state;
+mod watch;
+
+pub use error::{Result, TimelineError};
+pub use options::{Event, WatchOptions};
+pub use watch::watch;

@@ -1,0 +1,237 @@
+//! From what was seen to happen to what is there: the dirty keys of a batch are looked at and stored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use backup::{BackupOptions, Looked, Selection};
+use model::{Cancel, Entry, Kind, Monitor, PathKey, Timestamp};
+use repository::{MapReader, Session};
+use source::files::Stat;
+use source::files::watch::{Batch, Dirty, What};
+
+use crate::error::Result;
+
+/// Keys that have to be looked at, with what is known of who touched them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waiting {
+    /// Key to whether everything beneath counts too, and the number of its actor.
+    keys: BTreeMap<PathKey, Wanted>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    subtree: bool,
+    actor: Option<u64>,
+    settled: bool,
+}
+
+/// What a look came to: key to what is there now, and who touched it.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub(crate) found: BTreeMap<PathKey, Option<Entry>>,
+    pub(crate) actors: HashMap<PathKey, u64>,
+    /// Something was read while it was being written.
+    pub(crate) unsettled: bool,
+    /// What could not be read: to be tried again.
+    pub(crate) unknown: Vec<PathKey>,
+}
+
+impl Waiting {
+    /// Takes what a batch says.
+    pub(crate) fn take(&mut self, batch: &Batch) {
+        for dirty in &batch.dirty {
+            let Ok(key) = PathKey::from_bytes(dirty.key.clone()) else {
+                continue;
+            };
+            let wanted = self.keys.entry(key).or_insert(Wanted {
+                subtree: false,
+                actor: None,
+                settled: true,
+            });
+            wanted.subtree |= dirty.subtree || is_new_directory(dirty);
+            wanted.settled &= dirty.settled;
+            wanted.actor = dirty.actor.map(|actor| actor.0).or(wanted.actor);
+        }
+    }
+
+    /// Puts a key back that could not be looked at.
+    pub(crate) fn again(&mut self, key: PathKey) {
+        self.keys.entry(key).or_insert(Wanted {
+            subtree: false,
+            actor: None,
+            settled: true,
+        });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Takes out the keys for which `later` says so.
+    pub(crate) fn split_off(&mut self, later: impl Fn(&PathKey) -> bool) -> Vec<PathKey> {
+        let taken: Vec<PathKey> = self.keys.keys().filter(|key| later(key)).cloned().collect();
+        for key in &taken {
+            self.keys.remove(key);
+        }
+        taken
+    }
+}
+
+fn is_new_directory(dirty: &Dirty) -> bool {
+    let made = dirty.what.has(What::CREATED) || dirty.what.has(What::RENAMED_TO);
+    made && dirty.what.has(What::DIRECTORY)
+}
+
+/// What a look needs.
+pub(crate) struct Looker<'a, 'r> {
+    pub(crate) session: &'a Session<'r>,
+    pub(crate) options: &'a BackupOptions,
+    pub(crate) root: Option<model::BlobId>,
+    pub(crate) began: Timestamp,
+    pub(crate) monitor: &'a dyn Monitor,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl Looker<'_, '_> {
+    /// Looks at everything that waits.
+    pub(crate) fn look(&self, waiting: &Waiting) -> Result<Sight> {
+        let mut sight = Sight::default();
+        let keys = self.wanted(waiting);
+        self.keys(&keys, &mut sight)?;
+        for (key, wanted) in &waiting.keys {
+            if !wanted.settled {
+                sight.unsettled = true;
+            }
+            let is_directory = matches!(
+                sight.found.get(key),
+                Some(Some(entry)) if entry.kind == Kind::Directory
+            );
+            if wanted.subtree && is_directory {
+                self.beneath(key, &mut sight)?;
+            } else if !is_directory && sight.found.contains_key(key) {
+                self.gone_beneath(key, &mut sight)?;
+            }
+            if let Some(actor) = wanted.actor {
+                sight.actors.insert(key.clone(), actor);
+            }
+        }
+        for key in &sight.unknown {
+            sight.found.remove(key);
+        }
+        // Who removed or moved a directory did so to everything in it.
+        let inherited: Vec<(PathKey, u64)> = sight
+            .found
+            .keys()
+            .filter(|key| !sight.actors.contains_key(*key))
+            .filter_map(|key| Some((key.clone(), actor_above(key, &sight.actors)?)))
+            .collect();
+        sight.actors.extend(inherited);
+        Ok(sight)
+    }
+
+    /// The keys that are part of the source.
+    fn wanted(&self, waiting: &Waiting) -> Vec<PathKey> {
+        let mut out: HashMap<Option<PathKey>, bool> = HashMap::new();
+        let root = &self.options.root;
+        let exclude = &self.options.exclude;
+        let mut keys = Vec::with_capacity(waiting.keys.len());
+        for key in waiting.keys.keys() {
+            let above = key.parent();
+            let is_out = *out.entry(above.clone()).or_insert_with(|| {
+                above.is_some_and(|above| exclude.explain(root, above.as_bytes()).is_some())
+            });
+            if !is_out && exclude.explain(root, key.as_bytes()).is_none() {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
+    fn keys(&self, keys: &[PathKey], sight: &mut Sight) -> Result<()> {
+        for key in keys {
+            sight.found.insert(key.clone(), None);
+        }
+        self.select(Selection::Keys(keys.into()), sight)
+    }
+
+    fn select(&self, selection: Selection, sight: &mut Sight) -> Result<()> {
+        let options = BackupOptions {
+            selection,
+            ..self.options.clone()
+        };
+        let mut found: Vec<(PathKey, Entry, Stat)> = Vec::new();
+        let unknown = &mut sight.unknown;
+        backup::look_and_store(
+            self.session,
+            &options,
+            self.began,
+            self.monitor,
+            self.cancel,
+            &mut |key, looked| match looked {
+                Looked::Found { entry, stat } => found.push((key, entry, stat)),
+                Looked::Unknown(_) => unknown.push(key),
+            },
+        )?;
+        for (key, mut entry, stat) in found {
+            sight.unsettled |= entry.unsettled;
+            if stat.nlink > 1 && stat.kind != Kind::Directory {
+                entry.link = self.link_of(&key, entry.link)?;
+            }
+            sight.found.insert(key, Some(entry));
+        }
+        Ok(())
+    }
+
+    /// The group of hard links that the path is known to be in: from a few names of it no scan can
+    /// tell which is the first.
+    fn link_of(&self, key: &PathKey, link: Option<model::LinkId>) -> Result<Option<model::LinkId>> {
+        let reader = MapReader::new(self.session.repository());
+        let known = reader.entry(self.root, key)?.and_then(|entry| entry.link);
+        Ok(known.or(link))
+    }
+
+    /// A directory that came as a whole: everything in it.
+    fn beneath(&self, key: &PathKey, sight: &mut Sight) -> Result<()> {
+        let known = self.known_beneath(key)?;
+        self.select(Selection::Below(key.clone()), sight)?;
+        for key in known {
+            sight.found.entry(key).or_insert(None);
+        }
+        Ok(())
+    }
+
+    /// What is no directory has nothing beneath it.
+    fn gone_beneath(&self, key: &PathKey, sight: &mut Sight) -> Result<()> {
+        for key in self.known_beneath(key)? {
+            sight.found.insert(key, None);
+        }
+        Ok(())
+    }
+
+    /// The keys beneath one in the last known state.
+    fn known_beneath(&self, key: &PathKey) -> Result<BTreeSet<PathKey>> {
+        let reader = MapReader::new(self.session.repository());
+        let mut entries = reader.entries(self.root, key);
+        let mut known = BTreeSet::new();
+        while let Some((inner, _)) = entries.next()? {
+            if inner != *key {
+                known.insert(inner);
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn actor_above(key: &PathKey, actors: &HashMap<PathKey, u64>) -> Option<u64> {
+    let mut above = key.parent();
+    while let Some(key) = above {
+        if let Some(actor) = actors.get(&key) {
+            return Some(*actor);
+        }
+        above = key.parent();
+    }
+    None
+}

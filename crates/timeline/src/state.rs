@@ -1,0 +1,205 @@
+//! What a watcher knows: the last state, where its log ends, and who did what.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use model::incident::Actor;
+use model::point::{Class, Point, PointChange, TimelineRecord};
+use model::{BlobId, Entry, Kind, PathKey, SnapshotId, Timestamp};
+use repository::log::LogEnd;
+use repository::{MapReader, Repository, Timeline};
+use source::files::watch::{self, Batch};
+
+use crate::error::Result;
+
+/// Actors that are remembered between batches: enough for a build of many processes.
+const ACTORS_MAX: usize = 10_000;
+
+/// The last state and what leads to the next.
+pub(crate) struct State<'r> {
+    pub(crate) repository: &'r Repository,
+    pub(crate) timeline: Timeline<'r>,
+    end: LogEnd,
+    pub(crate) root: Option<BlobId>,
+    /// Number of the checkpoint that points build upon.
+    base: u64,
+    pub(crate) last_point: SnapshotId,
+    pub(crate) last_checkpoint: Instant,
+    /// Changes since the checkpoint: beyond a limit the next one comes early.
+    pub(crate) since_checkpoint: u64,
+    actors: HashMap<u64, Actor>,
+}
+
+/// A change of the state, before it is recorded.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) key: PathKey,
+    pub(crate) before: Option<Entry>,
+    pub(crate) after: Option<Entry>,
+    pub(crate) actor: Option<u64>,
+}
+
+impl<'r> State<'r> {
+    /// The state that the log ends with; none where the source was never watched.
+    pub(crate) fn open(repository: &'r Repository, timeline: Timeline<'r>) -> Result<Self> {
+        let last = timeline.last()?;
+        let end = timeline.end()?;
+        let (mut root, mut last_point) = (None, SnapshotId([0; 32]));
+        if let Some(last) = last {
+            // Its nodes are needed to tell what happened since.
+            timeline.open(&last)?;
+            root = last.state().and_then(|(_, root)| root);
+            last_point = last.id;
+        }
+        Ok(Self {
+            repository,
+            timeline,
+            end,
+            root,
+            base: 0,
+            last_point,
+            last_checkpoint: Instant::now(),
+            since_checkpoint: 0,
+            actors: HashMap::new(),
+        })
+    }
+
+    /// Remembers who was seen.
+    pub(crate) fn meet(&mut self, batch: &Batch) {
+        if self.actors.len() > ACTORS_MAX {
+            self.actors.clear();
+        }
+        for (id, actor) in &batch.actors {
+            self.actors.insert(id.0, actor_of(actor));
+        }
+    }
+
+    /// What really differs from the last state, in key order.
+    pub(crate) fn differing(
+        &self,
+        found: &BTreeMap<PathKey, Option<Entry>>,
+        actors: &HashMap<PathKey, u64>,
+    ) -> Result<Vec<Changed>> {
+        let reader = MapReader::new(self.repository);
+        let mut changed = Vec::new();
+        for (key, after) in found {
+            let before = reader.entry(self.root, key)?;
+            if before != *after {
+                changed.push(Changed {
+                    key: key.clone(),
+                    before,
+                    after: after.clone(),
+                    actor: actors.get(key).copied(),
+                });
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Makes the changes a point, durably. Everything that it names is durable already.
+    pub(crate) fn add_point(
+        &mut self,
+        changed: &[Changed],
+        class: Class,
+        (first, last): (Timestamp, Timestamp),
+        time: Timestamp,
+    ) -> Result<SnapshotId> {
+        let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
+        let root = self.repository.edit_in_memory(self.root, edits)?;
+        let mut actors: Vec<Actor> = Vec::new();
+        let mut places: HashMap<u64, u32> = HashMap::new();
+        let mut place = |id: u64, known: &HashMap<u64, Actor>| {
+            let actor = known.get(&id)?;
+            Some(*places.entry(id).or_insert_with(|| {
+                actors.push(actor.clone());
+                actors.len() as u32 - 1
+            }))
+        };
+        let changes = changed
+            .iter()
+            .map(|one| PointChange {
+                key: one.key.clone(),
+                after: one.after.clone(),
+                actor: one.actor.and_then(|id| place(id, &self.actors)),
+            })
+            .collect();
+        let record = TimelineRecord::Point(Point {
+            base: self.base,
+            from: self.root,
+            root,
+            first,
+            last,
+            class,
+            revision: None,
+            changes,
+            actors,
+        });
+        let id = self.timeline.append(&mut self.end, time, &record)?;
+        self.root = root;
+        self.last_point = id;
+        self.since_checkpoint += changed.len() as u64;
+        Ok(id)
+    }
+
+    /// Records that the state is that of a snapshot: points build upon it from here on.
+    pub(crate) fn add_checkpoint(
+        &mut self,
+        snapshot: SnapshotId,
+        root: Option<BlobId>,
+        time: Timestamp,
+    ) -> Result<()> {
+        let record = TimelineRecord::Checkpoint {
+            snapshot,
+            root,
+            revision: None,
+        };
+        self.base = self.end.next;
+        self.timeline.append(&mut self.end, time, &record)?;
+        self.root = root;
+        self.last_point = snapshot;
+        self.last_checkpoint = Instant::now();
+        self.since_checkpoint = 0;
+        self.repository.forget_memory();
+        Ok(())
+    }
+
+    /// Whether a scan of the whole tree is due.
+    pub(crate) fn is_checkpoint_due(&self, every: Duration) -> bool {
+        /// Beyond so many changes going through them takes longer than a person would wait.
+        const CHANGES_MAX: u64 = 1 << 20;
+        self.last_checkpoint.elapsed() >= every || self.since_checkpoint >= CHANGES_MAX
+    }
+}
+
+/// How many of the changes a person would call so: the times of directories follow from the others.
+pub(crate) fn counted(changed: &[Changed]) -> u64 {
+    let counts = |one: &&Changed| match (&one.before, &one.after) {
+        (Some(before), Some(after)) => {
+            before.kind != Kind::Directory || !merge::equality::same(before, after)
+        }
+        _ => true,
+    };
+    changed.iter().filter(counts).count() as u64
+}
+
+fn actor_of(actor: &watch::Actor) -> Actor {
+    let text = |bytes: &Option<Vec<u8>>| {
+        bytes
+            .as_ref()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .unwrap_or_default()
+    };
+    Actor {
+        pid: actor.pid,
+        ppid: actor.ppid,
+        uid: actor.uid,
+        login_uid: actor.loginuid,
+        comm: text(&actor.comm),
+        exe: text(&actor.exe),
+        command: text(&actor.cmdline)
+            .replace('\0', " ")
+            .trim_end()
+            .to_owned(),
+        gone: actor.gone,
+    }
+}

@@ -1,0 +1,282 @@
+//! The loop: see, gather, look, store, record; and now and then scan everything.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use model::point::Class;
+use model::{Cancel, Monitor, PathKey, Timestamp};
+use repository::{MapReader, Repository};
+use source::files::watch::{Batch, CaptureInfo, WatchOptions as SourceOptions, Watcher};
+
+use crate::error::{Result, TimelineError};
+use crate::names::{GRACE_SECS, is_passing};
+use crate::options::{Event, WatchOptions};
+use crate::sight::{Looker, Waiting};
+use crate::state::{Changed, State, counted};
+
+/// How long a single wait is at most: how soon a wish to stop is heard.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// After a refusal of the repository, how long until it is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Keys that may wait for a repository that refuses: beyond it the whole tree is scanned instead.
+const WAITING_MAX: usize = 500_000;
+
+/// Watches the tree until somebody asks to stop.
+pub fn watch(
+    repository: &Repository,
+    options: &WatchOptions,
+    clock: &dyn Fn() -> Timestamp,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+    each: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
+    let (watcher, info) = open(options)?;
+    let timeline = repository.timeline(&options.backup.host, &options.backup.source)?;
+    let mut run = Run {
+        options,
+        clock,
+        monitor,
+        cancel,
+        watcher,
+        state: State::open(repository, timeline)?,
+        waiting: Waiting::default(),
+        passing: Vec::new(),
+        first: None,
+        scan: false,
+        scan_is_blurred: false,
+    };
+    run.begin(&info, each)?;
+    while !cancel.requested() {
+        run.step(each)?;
+    }
+    Ok(())
+}
+
+fn open(options: &WatchOptions) -> Result<(Watcher, CaptureInfo)> {
+    let root = &options.backup.root;
+    let ignore = options.own.iter().filter_map(|own| {
+        let inner = own.strip_prefix(root).ok()?;
+        let key = PathKey::from_path(inner.as_os_str().as_bytes()).ok()?;
+        (!key.is_root()).then(|| key.into_bytes())
+    });
+    let source = SourceOptions {
+        best: options.best,
+        ignore: ignore.collect(),
+        ..SourceOptions::default()
+    };
+    Ok(Watcher::open(root, &source)?)
+}
+
+struct Run<'a> {
+    options: &'a WatchOptions,
+    clock: &'a dyn Fn() -> Timestamp,
+    monitor: &'a dyn Monitor,
+    cancel: &'a Cancel,
+    watcher: Watcher,
+    state: State<'a>,
+    waiting: Waiting,
+    /// Files that will be gone in a moment, and when they are looked at if they are not.
+    passing: Vec<(PathKey, Instant)>,
+    /// When the first change that waits was seen.
+    first: Option<(Instant, Timestamp)>,
+    /// The whole tree has to be looked at.
+    scan: bool,
+    scan_is_blurred: bool,
+}
+
+impl Run<'_> {
+    /// The first state: a backup. What happened while nobody watched becomes one blurred point.
+    fn begin(&mut self, info: &CaptureInfo, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let was_watched = !self.state.timeline.is_empty();
+        let files = self.scan(was_watched, Class::Blurred, each)?;
+        each(Event::Ready {
+            capture: info,
+            point: self.state.last_point,
+            files,
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let wait = self.first.map_or(WAIT, |(since, _)| {
+            self.options
+                .gather
+                .saturating_sub(since.elapsed())
+                .min(WAIT)
+        });
+        let batch = self.watcher.drain(wait, self.options.settle);
+        self.take(&batch);
+        let due = self
+            .first
+            .is_some_and(|(since, _)| since.elapsed() >= self.options.gather);
+        let tried = if self.scan || self.state.is_checkpoint_due(self.options.checkpoint) {
+            let class = if self.scan_is_blurred {
+                Class::Blurred
+            } else {
+                Class::Fuzzy
+            };
+            self.scan(true, class, each).map(drop)
+        } else if due {
+            self.point(each)
+        } else {
+            Ok(())
+        };
+        match tried {
+            Err(error) if error.may_pass() => self.bear(&error, each),
+            Err(TimelineError::Backup(backup::BackupError::Cancelled)) => {}
+            done => done?,
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, batch: &Batch) {
+        if batch.blurred.is_some() {
+            self.scan = true;
+            self.scan_is_blurred = true;
+        }
+        // A file of several names was touched through one that is gone: only a scan finds the others.
+        if !batch.files.is_empty() || batch.all_linked {
+            self.scan = true;
+        }
+        self.state.meet(batch);
+        self.waiting.take(batch);
+        let later = Instant::now() + Duration::from_secs(GRACE_SECS);
+        let passing = self.waiting.split_off(|key| is_passing(key.name()));
+        self.passing
+            .extend(passing.into_iter().map(|key| (key, later)));
+        let now = Instant::now();
+        let (due, still) = std::mem::take(&mut self.passing)
+            .into_iter()
+            .partition(|(_, at)| *at <= now);
+        self.passing = still;
+        let due: Vec<(PathKey, Instant)> = due;
+        for (key, _) in due {
+            self.waiting.again(key);
+        }
+        if self.waiting.len() > WAITING_MAX {
+            self.waiting = Waiting::default();
+            self.scan = true;
+            self.scan_is_blurred = true;
+        }
+        if self.first.is_none() && !self.waiting.is_empty() {
+            self.first = Some((now, (self.clock)()));
+        }
+    }
+
+    /// Makes a point of what waits.
+    fn point(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let (since, first) = self.first.unwrap_or((Instant::now(), (self.clock)()));
+        let began = (self.clock)();
+        let state = &self.state;
+        let (sight, written) = state.repository.write(self.monitor, |session| {
+            Looker {
+                session,
+                options: &self.options.backup,
+                root: state.root,
+                began,
+                monitor: self.monitor,
+                cancel: self.cancel,
+            }
+            .look(&self.waiting)
+        })?;
+        let changed = state.differing(&sight.found, &sight.actors)?;
+        let last = (self.clock)();
+        if !changed.is_empty() {
+            let id = self
+                .state
+                .add_point(&changed, Class::Fuzzy, (first, last), last)?;
+            let changes = counted(&changed);
+            if changes > 0 {
+                each(Event::Point {
+                    id,
+                    time: last,
+                    changes,
+                    class: Class::Fuzzy,
+                    stored_bytes: written.stored_bytes,
+                    lag: since.elapsed(),
+                });
+            }
+        }
+        self.waiting = Waiting::default();
+        self.first = None;
+        for key in sight.unknown {
+            self.waiting.again(key);
+        }
+        Ok(())
+    }
+
+    /// Scans the whole tree: a backup, whose snapshot is the next checkpoint. What it found that nobody
+    /// had told of becomes a point before it.
+    fn scan(&mut self, tell: bool, class: Class, each: &mut dyn FnMut(Event<'_>)) -> Result<u64> {
+        let started = Instant::now();
+        let first = self
+            .first
+            .map_or_else(|| (self.clock)(), |(_, first)| first);
+        // Events up to here are in the scan; what comes after is told again.
+        self.waiting = Waiting::default();
+        let repository = self.state.repository;
+        let clock = || (self.clock)();
+        let report = backup::backup(
+            repository,
+            &self.options.backup,
+            &clock,
+            self.monitor,
+            self.cancel,
+        )?;
+        let snapshot = report.id.unwrap_or(model::SnapshotId([0; 32]));
+        let root = report.snapshot.root;
+        let last = (self.clock)();
+        if tell && root != self.state.root {
+            let changed = self.found_by_scan(root)?;
+            let changes = counted(&changed);
+            let id = self.state.add_point(&changed, class, (first, last), last)?;
+            if changes > 0 {
+                each(Event::Point {
+                    id,
+                    time: last,
+                    changes,
+                    class,
+                    stored_bytes: report.snapshot.totals.stored_bytes,
+                    lag: started.elapsed(),
+                });
+            }
+        }
+        self.state.add_checkpoint(snapshot, root, last)?;
+        each(Event::Checkpoint {
+            snapshot,
+            files: report.snapshot.totals.files,
+        });
+        (self.scan, self.scan_is_blurred, self.first) = (false, false, None);
+        Ok(report.snapshot.totals.files)
+    }
+
+    fn found_by_scan(&self, root: Option<model::BlobId>) -> Result<Vec<Changed>> {
+        let reader = MapReader::new(self.state.repository);
+        let mut changed = Vec::new();
+        for change in reader.changes(self.state.root, root, &PathKey::root()) {
+            let change = change?;
+            changed.push(Changed {
+                key: change.key,
+                before: change.before,
+                after: change.after,
+                actor: None,
+            });
+        }
+        Ok(changed)
+    }
+
+    /// The repository refused: everything that waits goes on waiting.
+    fn bear(&mut self, error: &TimelineError, each: &mut dyn FnMut(Event<'_>)) {
+        each(Event::Trouble {
+            message: error.to_string(),
+            waiting: self.waiting.len() as u64,
+        });
+        let until = Instant::now() + TRY_AGAIN;
+        while Instant::now() < until && !self.cancel.requested() {
+            let batch = self.watcher.drain(WAIT, self.options.settle);
+            self.take(&batch);
+        }
+    }
+}
