@@ -9,6 +9,7 @@ use repository::RepositoryError;
 use restore::RestoreError;
 use source::SourceError;
 use storage::StorageError;
+use timeline::TimelineError;
 use undo::UndoError;
 
 /// Exit codes. Numbers are a contract with scripts: never change one.
@@ -275,6 +276,17 @@ impl From<UndoError> for Failure {
                 Self::new(Exit::Usage, chain(&error))
                     .hint("`recoup snapshots` lists times and sources")
             }
+            _ => Self::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<TimelineError> for Failure {
+    fn from(error: TimelineError) -> Self {
+        match error {
+            TimelineError::Repository(error) => error.into(),
+            TimelineError::Backup(error) => error.into(),
+            TimelineError::Source(error) => error.into(),
             _ => Self::failed(chain(&error)),
         }
     }

@@ -1,7 +1,7 @@
 //! Ctrl-C and termination: the first one asks the work to stop, the second one ends the program.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use model::Cancel;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,9 +15,16 @@ static RECEIVED: AtomicI32 = AtomicI32::new(0);
 /// A question stands on the terminal: nothing is under way that had to be ended in order.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Begins to listen; commands that can simply be killed don't.
+/// What the first signal asks to stop.
+static WISH: OnceLock<Arc<Cancel>> = OnceLock::new();
+
+/// Begins to listen; commands that can simply be killed don't. Whoever asks again is given the same
+/// wish: two listeners would each take the one signal for the second.
 pub(crate) fn listen() -> Result<Arc<Cancel>> {
-    let cancel = Arc::new(Cancel::default());
+    if let Some(wish) = WISH.get() {
+        return Ok(Arc::clone(wish));
+    }
+    let cancel = Arc::clone(WISH.get_or_init(Arc::default));
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|error| Failure::io("listen to signals", &error))?;
     let wish = Arc::clone(&cancel);

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use backup::{BackupOptions, Report, Selection};
 use clap::Args;
@@ -11,17 +10,16 @@ use model::{Cancel, SnapshotId};
 use serde_json::json;
 use source::files::{ExcludeOptions, Excludes, ScanOptions, Scanned};
 
-use crate::access::first_use::{self, Request};
 use crate::access::open::{self, Location, Opened};
-use crate::access::{caches, secret};
-use crate::commands::exclusions;
+use crate::access::{caches, first_use};
+use crate::commands::{exclusions, make};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::amount;
 use crate::output::json::{ProblemLine, SnapshotLine};
 use crate::output::progress::Progress;
 use crate::output::text;
-use crate::settings::{SecretSource, Settings};
+use crate::settings::Settings;
 use crate::signals;
 
 /// What a person who has just begun may want next.
@@ -87,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let roots = roots(&arguments.paths)?;
     let location = open::location(&context.settings)?;
     for root in &roots {
-        refuse_repository(root, &location.path)?;
+        make::refuse_repository(root, &location.path)?;
     }
     // Mistakes in patterns are told before a repository is made.
     let exclude = exclude_options(arguments, &context.settings)?;
@@ -95,10 +93,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         Excludes::new(root, &exclude)?;
     }
     let cancel = signals::listen()?;
-    if arguments.dry_run && is_unmade(&location) {
+    if arguments.dry_run && make::is_unmade(&location) {
         return first_dry_run(arguments, &roots, &exclude, &location, &cancel, context);
     }
-    let (opened, is_new) = open_or_make(location, context)?;
+    let (opened, is_new) = make::open_or_make(location, context)?;
     for gone in context.gone(&opened)? {
         context
             .terminal
@@ -185,34 +183,6 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(roots)
 }
 
-/// The repository itself is no source: what was backed up would change while it is read.
-fn refuse_repository(root: &Path, repository: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(place) = std::fs::metadata(repository) else {
-        return Ok(());
-    };
-    // By identity: it is found under another name, too.
-    let is_it = |path: &Path| {
-        std::fs::metadata(path)
-            .is_ok_and(|other| (other.dev(), other.ino()) == (place.dev(), place.ino()))
-    };
-    if !root.ancestors().any(is_it) {
-        return Ok(());
-    }
-    let root = text::path(root.as_os_str().as_bytes());
-    let message = format!(
-        "{root} is the repository, or lies inside it: a repository does not back itself up"
-    );
-    Err(Failure::usage(message)
-        .hint("to have it twice, copy it, or back up the same paths with another --repo"))
-}
-
-/// Nobody named a repository and there is none: first use makes it.
-fn is_unmade(location: &Location) -> bool {
-    location.usual
-        && std::fs::read_dir(&location.path).map_or(true, |mut entries| entries.next().is_none())
-}
-
 /// Says what the first backup would find, and makes nothing.
 fn first_dry_run(
     arguments: &Arguments,
@@ -270,54 +240,6 @@ fn first_dry_run(
     }
     sum.show(true, context)?;
     Ok(sum.exit())
-}
-
-/// Opens the repository; one that nobody named and that is not there is made.
-fn open_or_make(location: Location, context: &mut Context) -> Result<(Opened, bool)> {
-    let mut is_new = is_unmade(&location);
-    let usual = location.usual;
-    if is_new {
-        let (secret, key_file) = match &context.settings.secret {
-            Some(SecretSource::KeyFile(path)) => (None, Some(path.clone())),
-            Some(source) => (Some(secret::fetch(source)?), None),
-            None => (None, None),
-        };
-        let request = Request {
-            path: location.path,
-            secret,
-            key_file,
-            recovery_code: true,
-            label: context.host(),
-        };
-        match first_use::create_unless_there(&context.settings, request)? {
-            Some(created) => created.tell(&mut context.sink, &context.terminal)?,
-            None => is_new = false,
-        }
-    }
-    if !is_new && usual {
-        return Ok((open_being_made(context)?, false));
-    }
-    Ok((context.open()?, is_new))
-}
-
-/// Opens a repository that another backup may be making now: the config is there last, and only then is
-/// the key file named after it.
-fn open_being_made(context: &Context) -> Result<Opened> {
-    const WAIT: Duration = Duration::from_secs(2);
-    const PAUSE: Duration = Duration::from_millis(50);
-    let started = Instant::now();
-    loop {
-        match context.open() {
-            Err(failure)
-                if failure.exit == Exit::NoRepository
-                    && started.elapsed() < WAIT
-                    && first_use::is_recent(&open::location(&context.settings)?.path) =>
-            {
-                std::thread::sleep(PAUSE);
-            }
-            opened => return opened,
-        }
-    }
 }
 
 fn options(

@@ -45,13 +45,13 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let before = arguments.selection.find(&all, &place)?;
+    let before = arguments.selection.find(&all, &place, &opened.repository)?;
     let mut tally = Tally::default();
     let mut exit = Exit::Ok;
     if arguments.after == "live" {
         exit = diff_live::run(&opened, &before, arguments.stat, &mut tally, context)?;
     } else {
-        let after = after(arguments, &all, &before.stored, &now)?;
+        let after = after(arguments, &opened, &all, &before.stored, &now)?;
         compare(
             &opened,
             &before,
@@ -68,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
 /// The later snapshot. `latest` means that of the same source, where several are stored.
 fn after(
     arguments: &Arguments,
+    opened: &Opened,
     all: &Listing,
     before: &Stored,
     now: &jiff::Zoned,
@@ -80,7 +81,7 @@ fn after(
         selection.source = Some(source.into());
         selection.host.get_or_insert(before.snapshot.host.clone());
     }
-    Ok(selection.find(all, &place)?.stored)
+    Ok(selection.find(all, &place, &opened.repository)?.stored)
 }
 
 fn compare(

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let place = Place::parse(arguments.place.as_bytes(), &context::now())?;
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let found = arguments.selection.find(&all, &place)?;
+    let found = arguments.selection.find(&all, &place, &opened.repository)?;
     let snapshot = &found.stored.snapshot;
     let maps = MapReader::new(&opened.repository);
     let mut entries = maps.entries(snapshot.root, &found.key);

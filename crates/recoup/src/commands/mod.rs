@@ -8,6 +8,7 @@ use crate::settings::Global;
 
 mod exclusions;
 mod live_options;
+mod make;
 mod backup;
 mod init;
 mod snapshots;
@@ -22,6 +23,7 @@ mod safety;
 mod restore_plan;
 mod restore;
 mod undo;
+mod watch;
 mod check;
 mod repair;
 mod key;
@@ -70,6 +72,8 @@ pub(crate) fn definition() -> clap::Command {
 pub(crate) enum Command {
     /// Back up; the first time, make a repository and a key
     Backup(backup::Arguments),
+    /// Watch a directory: its state becomes restorable every few seconds
+    Watch(watch::Arguments),
     /// List the snapshots
     Snapshots(snapshots::Arguments),
     /// List what a snapshot holds
@@ -127,6 +131,7 @@ pub(crate) fn run_without_settings(command: &Command, global: &Global) -> Result
 pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
     match command {
         Command::Backup(arguments) => backup::run(arguments, context),
+        Command::Watch(arguments) => watch::run(arguments, context),
         Command::Snapshots(arguments) => snapshots::run(arguments, context),
         Command::Ls(arguments) => ls::run(arguments, context),
         Command::Log(arguments) => log::run(arguments, context),

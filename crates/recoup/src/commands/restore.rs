@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let place = Place::parse(arguments.place.as_bytes(), &context::now())?;
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let found = arguments.selection.find(&all, &place)?;
+    let found = arguments.selection.find(&all, &place, &opened.repository)?;
     let cancel = signals::listen()?;
     let (target, in_place) = target(arguments, &found, &opened, context)?;
     partial(&found, arguments.delete, context)?;

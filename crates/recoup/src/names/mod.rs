@@ -4,4 +4,5 @@ pub(crate) mod amount;
 pub(crate) mod moment;
 pub(crate) mod place;
 pub(crate) mod live;
+mod points;
 pub(crate) mod select;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use model::PathKey;
-use repository::Stored;
+use model::{PathKey, Timestamp};
+use repository::{Repository, Stored};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::place::{Place, SnapshotName};
+use crate::names::points;
 use crate::output::text;
 
 /// Candidates that a message lists.
@@ -120,16 +121,22 @@ impl Selection {
         Ok(kept)
     }
 
-    /// Finds a place. A relative name needs every snapshot.
-    pub(crate) fn find(&self, all: &Listing, place: &Place) -> Result<Found> {
+    /// Finds a place, in a snapshot or in a point of a watched source. A relative name needs every
+    /// snapshot.
+    pub(crate) fn find(
+        &self,
+        all: &Listing,
+        place: &Place,
+        repository: &Repository,
+    ) -> Result<Found> {
         let path = place.path.as_deref().unwrap_or_default();
         if let SnapshotName::Id(digits) = &place.snapshot {
-            let stored = by_id(all, digits)?;
-            let key = key_in(stored, path)?.ok_or_else(|| elsewhere(stored, path))?;
-            return Ok(Found {
-                stored: stored.clone(),
-                key,
-            });
+            let stored = match by_id(all, digits)? {
+                Some(stored) => stored.clone(),
+                None => points::by_id(repository, all, digits)?.ok_or_else(|| no_such(digits))?,
+            };
+            let key = key_in(&stored, path)?.ok_or_else(|| elsewhere(&stored, path))?;
+            return Ok(Found { stored, key });
         }
         all.require_all(&format!("find snapshot {}", place.typed))?;
         let mut candidates = Vec::new();
@@ -151,13 +158,52 @@ impl Selection {
                 .find(|(stored, _)| stored.snapshot.time <= moment),
             SnapshotName::Id(_) => None,
         };
-        match found {
-            Some((stored, key)) => Ok(Found {
-                stored: stored.clone(),
-                key,
-            }),
-            None => Err(nothing(place, all, count)),
+        let found = found.map(|(stored, key)| Found {
+            stored: stored.clone(),
+            key,
+        });
+        let later = match place.snapshot {
+            SnapshotName::Latest(0) => self.point(all, path, None, &found, repository)?,
+            SnapshotName::At(moment) => self.point(all, path, Some(moment), &found, repository)?,
+            _ => None,
+        };
+        later.or(found).ok_or_else(|| nothing(place, all, count))
+    }
+}
+
+impl Selection {
+    /// The last point at or before a moment, if it is younger than the snapshot that was found.
+    fn point(
+        &self,
+        all: &Listing,
+        path: &[u8],
+        moment: Option<Timestamp>,
+        found: &Option<Found>,
+        repository: &Repository,
+    ) -> Result<Option<Found>> {
+        let mut best: Option<(points::Candidate, PathKey)> = None;
+        let than = found.as_ref().map(|found| found.stored.snapshot.time);
+        for stored in points::watched(all) {
+            if !self.admits(stored)? {
+                continue;
+            }
+            let Some(key) = key_in(stored, path)? else {
+                continue;
+            };
+            let candidate = points::last(repository, stored, moment)?;
+            let younger = |time: Timestamp| {
+                than.is_none_or(|than| time > than)
+                    && best.as_ref().is_none_or(|(best, _)| time > best.time())
+            };
+            if let Some(candidate) = candidate.filter(|candidate| younger(candidate.time())) {
+                best = Some((candidate, key));
+            }
         }
+        let Some((candidate, key)) = best else {
+            return Ok(None);
+        };
+        let stored = candidate.open(repository)?;
+        Ok(Some(Found { stored, key }))
     }
 }
 
@@ -178,19 +224,17 @@ fn key_in(stored: &Stored, path: &[u8]) -> Result<Option<PathKey>> {
     Ok(live::key_below(source, &live::absolute(path)?))
 }
 
-fn by_id<'a>(all: &'a [Stored], digits: &str) -> Result<&'a Stored> {
+/// The snapshot whose id begins with these digits, if there is one and no other.
+fn by_id<'a>(all: &'a [Stored], digits: &str) -> Result<Option<&'a Stored>> {
     let mut matching = all
         .iter()
         .filter(|stored| stored.id.to_hex().starts_with(digits));
     let Some(first) = matching.next() else {
-        return Err(
-            Failure::failed(format!("find snapshot {digits}: there is no such snapshot"))
-                .hint("`recoup snapshots` lists them"),
-        );
+        return Ok(None);
     };
     let others: Vec<&Stored> = matching.collect();
     if others.is_empty() {
-        return Ok(first);
+        return Ok(Some(first));
     }
     let mut list = String::new();
     for stored in std::iter::once(first)
@@ -207,6 +251,11 @@ fn by_id<'a>(all: &'a [Stored], digits: &str) -> Result<&'a Stored> {
         "find snapshot {digits}: several have ids that begin so:{list}"
     ))
     .hint("type more digits"))
+}
+
+fn no_such(digits: &str) -> Failure {
+    Failure::failed(format!("find snapshot {digits}: there is no such snapshot"))
+        .hint("`recoup snapshots` lists them; `recoup timeline PATH` lists points")
 }
 
 fn elsewhere(stored: &Stored, path: &[u8]) -> Failure {

@@ -35,12 +35,12 @@ pub(super) fn of_place(
 ) -> Result<Event> {
     let mut event = match (&arguments.before, &arguments.after, &arguments.since) {
         (Some(before), Some(after), _) => {
-            let before = named(before, spot, all)?;
-            let after = named(after, spot, all)?;
+            let before = named(before, spot, all, opened)?;
+            let after = named(after, spot, all, opened)?;
             Event::between(&opened.repository, &before, &after, &spot.key)?
         }
         (_, _, Some(since)) => {
-            let before = named(since, spot, all)?;
+            let before = named(since, spot, all, opened)?;
             since_then(&before, spot, opened, context)?
         }
         _ => previous_version(spot, opened, context)?,
@@ -51,7 +51,7 @@ pub(super) fn of_place(
 }
 
 /// The snapshot of the source that was named.
-fn named(name: &OsStr, spot: &Spot, all: &Listing) -> Result<Stored> {
+fn named(name: &OsStr, spot: &Spot, all: &Listing, opened: &Opened) -> Result<Stored> {
     let place = Place::parse(name.as_bytes(), &context::now())?;
     if place.path.is_some() {
         return Err(Failure::usage(format!(
@@ -63,7 +63,7 @@ fn named(name: &OsStr, spot: &Spot, all: &Listing) -> Result<Stored> {
         source: Some(OsStr::from_bytes(&spot.source).into()),
         ..Snapshots::default()
     };
-    let found = selection.find(all, &place)?;
+    let found = selection.find(all, &place, &opened.repository)?;
     if found.stored.snapshot.source != spot.source {
         return Err(Failure::failed(format!(
             "undo in {}: snapshot {} is of {}",

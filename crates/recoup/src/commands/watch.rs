@@ -1,0 +1,202 @@
+//! `recoup watch`: continuous protection in the foreground.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use backup::Selection;
+use clap::Args;
+use model::Silent;
+use serde_json::json;
+use source::files::watch::Capture;
+use timeline::{Event, WatchOptions};
+
+use crate::access::busy::Busy;
+use crate::access::{first_use, open, own};
+use crate::commands::{live_options, make};
+use crate::context::{self, Context};
+use crate::exit::{Exit, Failure, Result};
+use crate::output::text;
+use crate::signals;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The directory
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Gather changes for so many seconds before they become a point
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    every: u64,
+    /// Scan the whole directory so often, in minutes: finds what no event told of
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    scan: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    let root = std::fs::canonicalize(&arguments.path)
+        .map_err(|error| Failure::io(format!("watch {}", arguments.path.display()), &error))?;
+    if !root.is_dir() {
+        let shown = text::path(root.as_os_str().as_bytes());
+        return Err(Failure::usage(format!("{shown} is not a directory"))
+            .hint("watch the directory that it is in"));
+    }
+    let location = open::location(&context.settings)?;
+    make::refuse_repository(&root, &location.path)?;
+    let cancel = signals::listen()?;
+    let (opened, _) = make::open_or_make(location, context)?;
+    opened.repository.require_read()?;
+    if let Some(warning) = first_use::same_disk_warning(&opened.storage, &root) {
+        context.terminal.advise(&warning);
+    }
+    let source = root.as_os_str().as_bytes().to_vec();
+    let watched = [b"watch:", source.as_slice()].concat();
+    let _busy = Busy::take(&context.settings.directories.state, &watched)?;
+    let backup = live_options::of(&opened, &root, &source, Selection::All, context)?;
+    let options = WatchOptions {
+        own: own::paths(&context.settings)?,
+        gather: Duration::from_secs(arguments.every.max(1)),
+        checkpoint: Duration::from_secs(60 * arguments.scan.max(1)),
+        ..WatchOptions::new(backup)
+    };
+    let mut show = Show {
+        root: text::path(&source),
+        points: 0,
+        changes: 0,
+        stored_bytes: 0,
+        began: Instant::now(),
+        failed: None,
+    };
+    timeline::watch(
+        &opened.repository,
+        &options,
+        &context::timestamp,
+        &Silent,
+        &cancel,
+        &mut |event| {
+            if let Err(failure) = show.event(&event, context) {
+                // Nobody listens any more: there is no use in going on talking, but in watching.
+                show.failed.get_or_insert(failure);
+            }
+        },
+    )?;
+    show.end(context)?;
+    Ok(Exit::Ok)
+}
+
+/// Tells of what happens.
+struct Show {
+    root: String,
+    points: u64,
+    changes: u64,
+    stored_bytes: u64,
+    began: Instant,
+    failed: Option<Failure>,
+}
+
+impl Show {
+    fn event(&mut self, event: &Event<'_>, context: &mut Context) -> Result<()> {
+        match event {
+            Event::Ready {
+                capture,
+                point,
+                files,
+            } => {
+                let how = match capture.capture {
+                    Capture::Fanotify => "fanotify",
+                    Capture::Inotify => "inotify",
+                    Capture::Scan => "scan",
+                };
+                let line = json!({
+                    "id": point.to_hex(),
+                    "capture": how,
+                    "files": files,
+                    "blind": capture.blind,
+                    "refusals": capture.refusals,
+                });
+                context.sink.json("ready", &line)?;
+                let files = text::counted(*files, "file", "files");
+                context
+                    .sink
+                    .line(&format!("Watching  {}  {files}, by {how}", self.root))?;
+                for sentence in capture.refusals.iter().chain(&capture.blind) {
+                    context.sink.line(&format!("          {sentence}"))?;
+                }
+            }
+            Event::Point {
+                id,
+                time,
+                changes,
+                class,
+                stored_bytes,
+                lag,
+            } => {
+                self.points += 1;
+                self.changes += changes;
+                self.stored_bytes += stored_bytes;
+                let line = json!({
+                    "id": id.to_hex(),
+                    "time": text::rfc3339(*time),
+                    "changes": changes,
+                    "blurred": *class == model::point::Class::Blurred,
+                    "class": class.word(),
+                    "stored_bytes": stored_bytes,
+                    "lag_ms": lag.as_millis() as u64,
+                });
+                context.sink.json("point", &line)?;
+                self.live_line(*changes, *lag, context)?;
+            }
+            Event::Checkpoint { snapshot, files } => {
+                let line = json!({ "id": snapshot.to_hex(), "files": files });
+                context.sink.json("checkpoint", &line)?;
+            }
+            Event::Trouble { message, waiting } => {
+                let line = json!({ "message": message, "waiting": waiting });
+                context.sink.json("trouble", &line)?;
+                context.terminal.warn(&format!(
+                    "failed to {message}; it is tried again, {} meanwhile",
+                    text::counted(*waiting, "path waits", "paths wait")
+                ));
+            }
+        }
+        context.sink.flush()
+    }
+
+    /// On a terminal one line that changes; in a pipe a line for each point.
+    fn live_line(&self, changes: u64, lag: Duration, context: &mut Context) -> Result<()> {
+        let now = text::local(context::timestamp());
+        let line = format!(
+            "{now}  {}, lag {:.1} s; {} so far, {} a day at this rate",
+            text::counted(changes, "change", "changes"),
+            lag.as_secs_f64(),
+            text::counted(self.points, "point", "points"),
+            text::size(self.per_day())
+        );
+        if context.terminal.shows_progress() && !context.sink.is_json() {
+            context.terminal.progress(&line);
+            return Ok(());
+        }
+        context.sink.line(&line)
+    }
+
+    fn per_day(&self) -> u64 {
+        const DAY_SECS: f64 = 86_400.0;
+        let seconds = self.began.elapsed().as_secs_f64().max(1.0);
+        (self.stored_bytes as f64 / seconds * DAY_SECS) as u64
+    }
+
+    fn end(&self, context: &mut Context) -> Result<()> {
+        context.terminal.finish_progress();
+        let summary = json!({
+            "points": self.points,
+            "changes": self.changes,
+            "stored_bytes": self.stored_bytes,
+        });
+        context.sink.json("summary", &summary)?;
+        context.sink.line(&format!(
+            "Stopped   {}, {}, {} stored; what was changed stays protected up to here",
+            text::counted(self.points, "point", "points"),
+            text::counted(self.changes, "change", "changes"),
+            text::size(self.stored_bytes)
+        ))
+    }
+}
