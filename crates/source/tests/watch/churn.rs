@@ -100,7 +100,7 @@ fn one(random: &mut Random, links: bool, root: &Path, outside: &Path) -> std::io
         17 | 20 => fs::hard_link(old(random, root), new(random, root)),
         21 => symlink("nowhere", new(random, root)),
         22 => {
-            let mode = 0o600 + random.below(0o100) as u32 | 0o700;
+            let mode = 0o700 + random.below(0o100) as u32;
             fs::set_permissions(old(random, root), fs::Permissions::from_mode(mode))
         }
         23 => {

@@ -25,7 +25,7 @@ struct Sum {
 fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) -> Option<Sum> {
     let mut sum = Sum::default();
     testkit::build(&place.root, &Tree::small(1)).unwrap();
-    let watcher = rig::watch_with(&place.root, options.clone())?;
+    let watcher = rig::watch_with(&place.root, options)?;
     let mut before = Seen::take(&place.root);
     for seed in seeds {
         let batches = round(&watcher, place, seed);

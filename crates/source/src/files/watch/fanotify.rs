@@ -254,7 +254,7 @@ impl<'b> Taker<'_, 'b> {
         match self.name(place) {
             Named::Key(key) => self.take_key(&key, event, actor),
             Named::Beneath(key) => {
-                self.touch(&key, What::DIRECTORY.with(what(event.mask)), true, actor)
+                self.touch(&key, What::DIRECTORY.with(what(event.mask)), true, actor);
             }
             Named::Outside | Named::Gone => {}
         }

@@ -203,7 +203,7 @@ impl Inotify {
         }
     }
 
-    fn take(&mut self, note: Note, set: &SharedSet, now: Moment) {
+    fn take(&mut self, note: &Note, set: &SharedSet, now: Moment) {
         if note.mask.contains(ReadFlags::QUEUE_OVERFLOW) {
             set.lock().blur(BlurReason::Overflow, now);
             return self.start_over(set, now);
@@ -375,7 +375,7 @@ impl Sensor for Inotify {
         set.lock().count(notes.len() as u64);
         let any = !notes.is_empty();
         for note in notes {
-            self.take(note, set, now);
+            self.take(&note, set, now);
         }
         any
     }
