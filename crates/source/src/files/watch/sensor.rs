@@ -34,6 +34,6 @@ pub(super) trait Sensor: Send {
 /// Reads in a row that found something and no new process: from then on events may gather.
 pub(super) const READS_BEFORE_PAUSE: u32 = 8;
 
-/// How long they gather. Processes that end sooner may go unseen meanwhile; at 100,000 events a second
-/// a hundred come at once.
-pub(super) const PAUSE: Duration = Duration::from_millis(1);
+/// How long they gather. A process that ends sooner may go unseen meanwhile: `rm` takes about as long
+/// from its deletion to its end. At 100,000 events a second 25 come at once.
+pub(super) const PAUSE: Duration = Duration::from_micros(250);
