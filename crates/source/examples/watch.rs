@@ -50,6 +50,9 @@ fn main() {
         let wait = Duration::from_millis(if last { 0 } else { 500 });
         let batch = watcher.drain(wait, Settle::AT_ONCE);
         print(&batch, has("brief"));
+        if has("brief") && !last {
+            std::thread::sleep(Duration::from_millis(200));
+        }
         for (_, actor) in &batch.actors {
             let kind = match (actor.gone, actor.comm.is_some()) {
                 (false, _) => 0,

@@ -81,7 +81,7 @@ fn what_this_process_does_counts_only_if_asked_for() {
             own_changes,
             ..Default::default()
         };
-        let Some(watcher) = rig::watch_with(&place.root, options) else {
+        let Some(watcher) = rig::watch_with(&place.root, &options) else {
             return;
         };
         std::fs::create_dir(place.root.join("mine")).unwrap();

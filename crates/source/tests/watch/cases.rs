@@ -287,7 +287,7 @@ fn what_is_ignored_is_not_told() {
             ignore: vec![b"store".to_vec(), b"beside\0cache".to_vec()],
             ..WatchOptions::default()
         };
-        let Some(watcher) = rig::watch_with(&place.root, options) else {
+        let Some(watcher) = rig::watch_with(&place.root, &options) else {
             continue;
         };
         let script =

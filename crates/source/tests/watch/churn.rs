@@ -2,6 +2,9 @@
 //!
 //! Runs in a child process. Things move between the tree and a place outside of it; names are of any
 //! bytes. What fails is passed over.
+//!
+//! Nothing is done through a symbolic link: the tree holds one that leads out of it, to a file of the
+//! system.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -82,8 +85,8 @@ fn one(random: &mut Random, links: bool, root: &Path, outside: &Path) -> std::io
             for _ in 0..random.below(5) {
                 path.push(OsStr::from_bytes(&name(random)));
             }
-            fs::create_dir_all(&path)?;
-            fs::write(path.join("leaf"), random.text(len))
+            make_directories(&path, root)?;
+            create(&path.join("leaf"))?.write_all(&random.text(len))
         }
         6 => open(&old(random, root))?.write_all(&random.text(len)),
         7 => open(&old(random, root))?.write_all_at(&random.bytes(20), len as u64),
@@ -100,8 +103,11 @@ fn one(random: &mut Random, links: bool, root: &Path, outside: &Path) -> std::io
         17 | 20 => fs::hard_link(old(random, root), new(random, root)),
         21 => symlink("nowhere", new(random, root)),
         22 => {
-            let mode = 0o600 + random.below(0o100) as u32 | 0o700;
-            fs::set_permissions(old(random, root), fs::Permissions::from_mode(mode))
+            let mode = 0o700 + random.below(0o100) as u32;
+            let path = old(random, root);
+            // By descriptor, because a change by path follows links.
+            let file = no_link(fs::OpenOptions::new().read(true), &path)?;
+            file.set_permissions(fs::Permissions::from_mode(mode))
         }
         23 => {
             // Written, then named and renamed while still open.
@@ -153,12 +159,30 @@ fn create(path: &Path) -> std::io::Result<fs::File> {
 }
 
 fn open_with(options: &mut fs::OpenOptions, path: &Path) -> std::io::Result<fs::File> {
-    if fs::metadata(path).is_ok_and(|data| !data.is_file()) {
-        return Err(std::io::ErrorKind::InvalidInput.into());
+    match fs::symlink_metadata(path) {
+        Ok(data) if !data.is_file() => Err(std::io::ErrorKind::InvalidInput.into()),
+        _ => no_link(options, path),
     }
-    options
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)
+}
+
+/// Opens what stands at the path itself; a symbolic link is refused by the system, whatever another
+/// process does meanwhile.
+fn no_link(options: &mut fs::OpenOptions, path: &Path) -> std::io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    options.custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Makes a directory and those above it, down from the root; a link on the way ends it.
+fn make_directories(path: &Path, root: &Path) -> std::io::Result<()> {
+    let below = path.strip_prefix(root).map_err(std::io::Error::other)?;
+    let mut at = root.to_owned();
+    for name in below {
+        at.push(name);
+        if !fs::symlink_metadata(&at).is_ok_and(|data| data.is_dir()) {
+            fs::create_dir(&at)?;
+        }
+    }
+    Ok(())
 }
 
 fn directory_below(random: &mut Random, root: &Path) -> std::io::Result<PathBuf> {

@@ -159,15 +159,15 @@ impl Drop for Disk {
 pub(crate) fn watch(root: &Path, best: Capture) -> Option<Watcher> {
     watch_with(
         root,
-        WatchOptions {
+        &WatchOptions {
             best,
             ..WatchOptions::default()
         },
     )
 }
 
-pub(crate) fn watch_with(root: &Path, options: WatchOptions) -> Option<Watcher> {
-    let (watcher, info) = Watcher::open(root, &options).unwrap();
+pub(crate) fn watch_with(root: &Path, options: &WatchOptions) -> Option<Watcher> {
+    let (watcher, info) = Watcher::open(root, options).unwrap();
     if info.capture == options.best {
         return Some(watcher);
     }

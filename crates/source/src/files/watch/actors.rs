@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::files::watch::report::{Actor, ActorId};
+use crate::files::watch::report::{Actor, ActorId, Moment};
 use crate::files::watch::set::KnownActor;
 use crate::files::watch::system;
 
@@ -34,6 +35,10 @@ const LOOKS_MAX: usize = 3;
 /// The flag of a process that is about to end (`PF_EXITING` of the kernel).
 const ENDING: u64 = 4;
 
+/// How often, at most, the costlier questions are asked again of a process that stays: whether it runs
+/// the same program with other arguments, and how many processes were started. They take 0.1 ms.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
 /// Process numbers below this are not given out again (`RESERVED_PIDS` of the kernel).
 const RESERVED_PIDS: u64 = 300;
 
@@ -54,6 +59,8 @@ struct Known {
     held: Option<Held>,
     /// The batch in which it was last checked.
     checked: u64,
+    /// When the costlier questions were asked.
+    asked: Moment,
     /// Its number may belong to somebody else when more processes than this were started.
     safe_until: u64,
 }
@@ -73,13 +80,22 @@ pub(super) struct Actors {
     held: usize,
     next_id: u64,
     batch: u64,
+    now: Moment,
+    /// Processes looked at for the first time.
+    looked_at: u64,
     forks: Forks,
 }
 
 impl Actors {
     /// A new batch of events was read.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, now: Moment) {
         self.batch += 1;
+        self.now = now;
+    }
+
+    /// How many processes were met so far.
+    pub(super) fn looked_at(&self) -> u64 {
+        self.looked_at
     }
 
     /// The queue is empty: no event of a process that has ended can come any more.
@@ -138,7 +154,8 @@ impl Actors {
             return None;
         }
         known.checked = self.batch;
-        if runs_another_program(held.directory.as_fd(), &known.who.actor)
+        let thorough = self.now.since(known.asked) >= ASK_AGAIN;
+        if runs_another_program(held.directory.as_fd(), &known.who.actor, thorough)
             && let Some((actor, _)) = look(pid, held.pidfd.as_fd())
         {
             self.next_id += 1;
@@ -147,8 +164,10 @@ impl Actors {
                 actor,
             });
         }
-        let safe_until = self.forks.safe_until(pid, self.batch);
-        known.safe_until = known.safe_until.max(safe_until);
+        if thorough {
+            known.asked = self.now;
+            known.safe_until = known.safe_until.max(self.forks.safe_until(pid, self.batch));
+        }
         Some(Arc::clone(&known.who))
     }
 
@@ -193,6 +212,7 @@ impl Actors {
             self.held = usize::from(held.is_some());
         }
         self.next_id += 1;
+        self.looked_at += 1;
         let pid = actor.pid;
         let who = Arc::new(KnownActor {
             id: ActorId(self.next_id),
@@ -202,6 +222,7 @@ impl Actors {
             who: Arc::clone(&who),
             held,
             checked: self.batch,
+            asked: self.now,
             safe_until,
         };
         self.known.insert(pid, known);
@@ -270,10 +291,11 @@ fn parse_load(load: &str) -> Option<(u64, u64)> {
     Some((tasks.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-fn runs_another_program(directory: BorrowedFd<'_>, actor: &Actor) -> bool {
+/// Whether it runs another program than it did; arguments are compared if `thorough`.
+fn runs_another_program(directory: BorrowedFd<'_>, actor: &Actor, thorough: bool) -> bool {
     let exe = link(directory, c"exe");
     // Nothing to read any more: it has ended, and what is known of it stays true.
-    exe.is_some() && (exe != actor.exe || cmdline(directory) != actor.cmdline)
+    exe.is_some() && (exe != actor.exe || thorough && cmdline(directory) != actor.cmdline)
 }
 
 /// Looks at a process. What is read is its own, however soon it ends: the directory was open when the
@@ -287,7 +309,7 @@ fn look(pid: u32, pidfd: BorrowedFd<'_>) -> Option<(Actor, OwnedFd)> {
     }
     let mut actor = describe(pid, directory.as_fd())?;
     for _ in 1..LOOKS_MAX {
-        if !runs_another_program(directory.as_fd(), &actor) {
+        if !runs_another_program(directory.as_fd(), &actor, true) {
             break;
         }
         actor = describe(pid, directory.as_fd()).unwrap_or(actor);
@@ -449,7 +471,7 @@ mod tests {
     #[test]
     fn an_ended_process_is_remembered_until_the_queue_is_empty() {
         let mut actors = Actors::default();
-        actors.begin();
+        actors.begin(Moment::now());
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         // Until the program runs, the child is still a copy of this one.
@@ -461,17 +483,17 @@ mod tests {
         assert_eq!(first.actor.ppid, Some(std::process::id()));
         assert!(!first.actor.gone && first.actor.started.is_some());
         // An event of the same number by somebody who is gone is not this one's.
-        actors.begin();
+        actors.begin(Moment::now());
         assert!(actors.find(pid, Sight::Gone).actor.gone);
-        actors.begin();
+        actors.begin(Moment::now());
         let again = actors.find(pid, sight(pid));
         assert_eq!(again.actor, first.actor);
         child.kill().unwrap();
         child.wait().unwrap();
-        actors.begin();
+        actors.begin(Moment::now());
         assert_eq!(actors.find(pid, Sight::Gone).id, again.id);
         actors.forget_ended();
-        actors.begin();
+        actors.begin(Moment::now());
         let later = actors.find(pid, Sight::Gone);
         assert!(later.actor.gone && later.actor.comm.is_none());
     }
@@ -493,11 +515,11 @@ mod tests {
             }
         };
         wait_for("sh");
-        actors.begin();
+        actors.begin(Moment::now());
         let shell = actors.find(pid, sight(pid));
         std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"go\n").unwrap();
         wait_for("cat");
-        actors.begin();
+        actors.begin(Moment::now());
         let cat = actors.find(pid, sight(pid));
         assert_eq!(shell.actor.started, cat.actor.started);
         assert_ne!(shell.id, cat.id);

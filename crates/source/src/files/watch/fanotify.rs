@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::key::PathKey;
 use rustix::fs::{Mode, OFlags};
@@ -19,7 +20,7 @@ use crate::files::watch::event::{
 };
 use crate::files::watch::places::{Found, Object, Places, join};
 use crate::files::watch::report::{BlurReason, Moment, What};
-use crate::files::watch::sensor::{Sensor, SharedSet};
+use crate::files::watch::sensor::{PAUSE, READS_BEFORE_PAUSE, Sensor, SharedSet};
 use crate::files::watch::set::{KnownActor, Touch};
 use crate::files::watch::system;
 
@@ -61,6 +62,8 @@ pub(super) struct Fanotify {
     own_pid: Option<i32>,
     buffer: Vec<u8>,
     reads_in_a_row: u32,
+    /// Of those, the last that brought no new process.
+    reads_without_news: u32,
 }
 
 impl Fanotify {
@@ -92,6 +95,7 @@ impl Fanotify {
             own_pid,
             buffer: vec![0; BUFFER_BYTES],
             reads_in_a_row: 0,
+            reads_without_news: 0,
         })
     }
 
@@ -139,7 +143,8 @@ impl Sensor for Fanotify {
             }
         };
         let now = Moment::now();
-        self.actors.begin();
+        self.actors.begin(now);
+        let met = self.actors.looked_at();
         let mut taker = Taker {
             places: &mut self.places,
             set,
@@ -170,10 +175,24 @@ impl Sensor for Fanotify {
         }
         taker.look_up_unnamed();
         set.lock().count(count);
+        let news = self.actors.looked_at() != met;
+        self.reads_without_news = if news {
+            0
+        } else {
+            self.reads_without_news.saturating_add(1)
+        };
         if self.is_flooded() {
             self.skim(set);
         }
         true
+    }
+
+    fn pause(&self) -> Duration {
+        if self.reads_without_news >= READS_BEFORE_PAUSE {
+            PAUSE
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -254,7 +273,7 @@ impl<'b> Taker<'_, 'b> {
         match self.name(place) {
             Named::Key(key) => self.take_key(&key, event, actor),
             Named::Beneath(key) => {
-                self.touch(&key, What::DIRECTORY.with(what(event.mask)), true, actor)
+                self.touch(&key, What::DIRECTORY.with(what(event.mask)), true, actor);
             }
             Named::Outside | Named::Gone => {}
         }

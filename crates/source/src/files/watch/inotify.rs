@@ -8,6 +8,8 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use std::time::Duration;
+
 use model::key::PathKey;
 use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, inotify};
@@ -17,7 +19,7 @@ use crate::files::beneath::{open_beneath, open_parent};
 use crate::files::stat::Stat;
 use crate::files::watch::places::join;
 use crate::files::watch::report::{BlurReason, FileId, Moment, What};
-use crate::files::watch::sensor::{Sensor, SharedSet};
+use crate::files::watch::sensor::{PAUSE, READS_BEFORE_PAUSE, Sensor, SharedSet};
 use crate::files::watch::set::Touch;
 use crate::files::watch::watches::Watches;
 
@@ -58,6 +60,8 @@ pub(super) struct Inotify {
     /// Directories that could not be watched.
     unwatched: u64,
     full: bool,
+    /// Reads in a row that found something.
+    reads_in_a_row: u32,
 }
 
 #[derive(Debug)]
@@ -94,6 +98,7 @@ impl Inotify {
             buffer: vec![MaybeUninit::uninit(); BUFFER_BYTES],
             unwatched: 0,
             full: false,
+            reads_in_a_row: 0,
         };
         this.watch_beneath(Vec::new());
         if this.full {
@@ -203,7 +208,7 @@ impl Inotify {
         }
     }
 
-    fn take(&mut self, note: Note, set: &SharedSet, now: Moment) {
+    fn take(&mut self, note: &Note, set: &SharedSet, now: Moment) {
         if note.mask.contains(ReadFlags::QUEUE_OVERFLOW) {
             set.lock().blur(BlurReason::Overflow, now);
             return self.start_over(set, now);
@@ -374,10 +379,23 @@ impl Sensor for Inotify {
         }
         set.lock().count(notes.len() as u64);
         let any = !notes.is_empty();
+        self.reads_in_a_row = if any {
+            self.reads_in_a_row.saturating_add(1)
+        } else {
+            0
+        };
         for note in notes {
-            self.take(note, set, now);
+            self.take(&note, set, now);
         }
         any
+    }
+
+    fn pause(&self) -> Duration {
+        if self.reads_in_a_row >= READS_BEFORE_PAUSE {
+            PAUSE
+        } else {
+            Duration::ZERO
+        }
     }
 }
 

@@ -173,7 +173,7 @@ impl Places {
                 Err(Errno::STALE | Errno::NOENT) => return Found::Gone,
                 Err(_) => return Found::Unknown,
             };
-            match self.name(directory, false) {
+            match self.name(directory.as_fd(), false) {
                 // It was renamed while it was asked for.
                 Found::Unknown => {}
                 found => return found,
@@ -183,8 +183,8 @@ impl Places {
     }
 
     /// The key of an open directory. `Unknown` if it was renamed meanwhile.
-    fn name(&self, directory: OwnedFd, climbed: bool) -> Found {
-        let Ok(state) = rustix::fs::fstat(&directory) else {
+    fn name(&self, directory: BorrowedFd<'_>, climbed: bool) -> Found {
+        let Ok(state) = rustix::fs::fstat(directory) else {
             return Found::Unknown;
         };
         if state.st_nlink == 0 {
@@ -193,12 +193,12 @@ impl Places {
         let Ok(root) = path_of(self.root()) else {
             return Found::Unknown;
         };
-        let path = match path_of(directory.as_fd()) {
+        let path = match path_of(directory) {
             Ok(path) => path,
             Err(Errno::NAMETOOLONG) => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let above = rustix::fs::openat(&directory, c"..", flags, Mode::empty());
-                return above.map_or(Found::Unknown, |above| self.name(above, true));
+                let above = rustix::fs::openat(directory, c"..", flags, Mode::empty());
+                return above.map_or(Found::Unknown, |above| self.name(above.as_fd(), true));
             }
             Err(_) => return Found::Unknown,
         };

@@ -211,8 +211,10 @@ impl DirtySet {
         let keys = if self.keys.values().all(|state| state.is_ready(now, settle)) {
             std::mem::take(&mut self.keys)
         } else {
-            let ready = |_: &Box<[u8]>, state: &mut State| state.is_ready(now, settle);
-            self.keys.extract_if(.., ready).collect()
+            let ready = self
+                .keys
+                .extract_if(.., |_, state| state.is_ready(now, settle));
+            ready.collect()
         };
         self.any_collapsed = self.keys.values().any(|state| state.collapsed);
         Taken {

@@ -273,6 +273,10 @@ impl Shared {
             let began = Moment::now();
             while sensor.read(&self.set) {
                 self.changed.notify_all();
+                let pause = sensor.pause();
+                if !pause.is_zero() {
+                    std::thread::sleep(pause);
+                }
                 if self.stop.load(Ordering::Relaxed) {
                     return;
                 }
