@@ -13,6 +13,7 @@ mod wire_watch;
 mod connection;
 pub mod value;
 pub mod client;
+mod stride;
 pub mod pages;
 pub mod watch;
 pub mod write;
