@@ -27,7 +27,8 @@ const TXN: &str = "/etcdserverpb.KV/Txn";
 /// Keys that are asked for in one transaction: what etcd takes by default (`--max-txn-ops 128`).
 const GET_KEYS: usize = 128;
 
-/// A connection to an etcd; clones share it.
+/// A connection to an etcd; clones share it, and threads may. Not for use within another runtime: its calls
+/// block.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
