@@ -365,6 +365,11 @@ fn channel(endpoint: &Endpoint, settings: &Settings) -> Result<Channel, EtcdErro
         .keep_alive_timeout(ALIVE_TIME)
         .keep_alive_while_idle(true);
     if let Some(tls) = &settings.tls {
+        let authority = String::from_utf8_lossy(&tls.authority);
+        if !authority.contains("-----BEGIN CERTIFICATE-----") {
+            let reason = "there is no certificate in the PEM of the authority".to_owned();
+            return Err(EtcdError::Settings { reason });
+        }
         place = place
             .tls_config(tls_config(endpoint, tls))
             .map_err(unusable)?;

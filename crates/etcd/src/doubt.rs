@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::EtcdError;
+use crate::event::{Revision, Seen};
 use crate::value::KeyValue;
-use crate::watch::{Revision, Seen};
 use crate::wire::{Answer, Ask, Compare, DeleteRequest, Operand, RangeRequest, TxnRequest};
 use crate::write::{Expect, Outcome, Write};
 

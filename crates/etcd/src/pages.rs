@@ -10,6 +10,7 @@ use crate::address::range_of;
 use crate::client::{Client, RANGE};
 use crate::connection::Call;
 use crate::error::EtcdError;
+use crate::stride::Stride;
 use crate::value::KeyValue;
 use crate::wire::{RangeRequest, RangeResponse};
 
@@ -44,6 +45,7 @@ pub struct Page {
 pub struct Pages {
     client: Client,
     question: RangeRequest,
+    stride: Stride,
     ahead: Option<JoinHandle<Result<RangeResponse, EtcdError>>>,
     is_done: bool,
 }
@@ -52,6 +54,7 @@ impl Client {
     /// Reads every key with this prefix at `revision`, or at the current one.
     pub fn pages(&self, prefix: &[u8], revision: Option<i64>) -> Pages {
         let (key, range_end) = range_of(prefix);
+        let stride = Stride::new(range_end.clone());
         let question = RangeRequest {
             key,
             range_end,
@@ -62,6 +65,7 @@ impl Client {
         Pages {
             client: self.clone(),
             question,
+            stride,
             ahead: None,
             is_done: false,
         }
@@ -86,7 +90,12 @@ impl Pages {
             let reason = "the work of reading a page ended before its time";
             let fetched = self.client.wait(fetched);
             match fetched.map_err(|_| EtcdError::Protocol { reason })? {
-                Ok(answer) => return self.take(answer),
+                Ok(answer) => {
+                    let page = self.take(answer)?;
+                    if self.is_done || !page.entries.is_empty() {
+                        return Ok(page);
+                    }
+                }
                 Err(EtcdError::TooLarge { .. }) if self.question.limit > 1 => {
                     self.question.limit = (self.question.limit / 4).max(1);
                 }
@@ -100,17 +109,29 @@ impl Pages {
         if self.question.revision == 0 {
             self.question.revision = now;
         }
-        self.is_done = !answer.more;
         let entries: Vec<_> = answer.kvs.into_iter().map(KeyValue::from).collect();
-        if let Some(last) = entries.last().filter(|_| !self.is_done) {
+        let ends = entries.first().zip(entries.last());
+        let ends = ends.map(|(first, last)| (first.key.as_slice(), last.key.as_slice()));
+        let limit = usize::try_from(self.question.limit).unwrap_or(usize::MAX);
+        self.stride
+            .learn(limit, usize::try_from(answer.count).unwrap_or(0), ends);
+        if let (Some((_, last)), true) = (ends, answer.more) {
             // The smallest key after the last one.
-            self.question.key.clone_from(&last.key);
-            self.question.key.push(0);
-            self.question.limit = limit_after(&entries);
-            self.ahead = Some(self.fetch());
-        } else if !self.is_done {
+            self.question.key = [last, &[0]].concat();
+        } else if answer.more {
             let reason = "a page is empty although more keys follow";
             return Err(EtcdError::Protocol { reason });
+        } else if self.stride.is_last(&self.question.range_end) {
+            self.is_done = true;
+        } else {
+            self.question.key.clone_from(&self.question.range_end);
+        }
+        if !self.is_done {
+            self.question.range_end = self.stride.end_after(&self.question.key);
+            if !entries.is_empty() {
+                self.question.limit = limit_after(&entries);
+            }
+            self.ahead = Some(self.fetch());
         }
         let revision = self.question.revision;
         Ok(Page { revision, entries })

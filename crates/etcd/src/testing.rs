@@ -93,12 +93,16 @@ impl Server {
         options: &ServerOptions,
     ) -> Result<Vec<Self>, StartError> {
         let mut tries = 1;
+        let is_new = !directory.join(name_of(0)).exists();
         loop {
             match Self::try_cluster(directory, count, options) {
                 Err(StartError::Failed { log, .. })
-                    if tries < PORT_TRIES && log.contains("address already in use") =>
+                    if is_new && tries < PORT_TRIES && log.contains("address already in use") =>
                 {
                     tries += 1;
+                    for at in 0..count {
+                        fs::remove_dir_all(directory.join(name_of(at)))?;
+                    }
                 }
                 started => return started,
             }
@@ -111,7 +115,7 @@ impl Server {
         options: &ServerOptions,
     ) -> Result<Vec<Self>, StartError> {
         let ports = free_ports(count * 2)?;
-        let names: Vec<_> = (0..count).map(|at| format!("m{at}")).collect();
+        let names: Vec<_> = (0..count).map(name_of).collect();
         let peers: Vec<_> = names
             .iter()
             .zip(ports.chunks(2))
@@ -120,11 +124,6 @@ impl Server {
         let mut servers = Vec::new();
         for (name, ports) in names.into_iter().zip(ports.chunks(2)) {
             let directory = directory.join(&name);
-            // Left over from a try with other ports.
-            if directory.exists() && count == peers.len() && !directory.join("data/member").exists()
-            {
-                fs::remove_dir_all(&directory)?;
-            }
             fs::create_dir_all(&directory)?;
             let mut server = Self {
                 directory,
@@ -294,6 +293,10 @@ impl Drop for Server {
         // Nobody is left to be told.
         let _ = self.kill9();
     }
+}
+
+fn name_of(at: usize) -> String {
+    format!("m{at}")
 }
 
 /// Ports of loopback that nobody listens on at the moment.

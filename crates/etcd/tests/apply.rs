@@ -240,11 +240,14 @@ fn limits_of_the_server_are_learned() {
     }
 }
 
+/// The values of a key by revision; `None` where it was deleted.
+type History = Vec<(i64, Option<Vec<u8>>)>;
+
 /// Every event of every key in order, from the history of the server.
-fn histories(client: &Client, first: i64) -> BTreeMap<Vec<u8>, Vec<(i64, Option<Vec<u8>>)>> {
+fn histories(client: &Client, first: i64) -> BTreeMap<Vec<u8>, History> {
     let last = client.revision().unwrap();
     let mut watch = client.watch(b"", first, false);
-    let mut histories = BTreeMap::<Vec<u8>, Vec<_>>::new();
+    let mut histories = BTreeMap::<Vec<u8>, History>::new();
     while watch.next_revision() <= last {
         let seen = watch
             .next(Duration::from_secs(30))
