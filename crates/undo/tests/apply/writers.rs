@@ -96,7 +96,7 @@ impl Writer {
             (1, None | Some(Kind::File | Kind::Symlink | Kind::Fifo)) => {
                 let near = self.root.join("somebody's temporary");
                 fs::write(&near, &text).unwrap();
-                let done = fs::rename(&near, &place).is_ok();
+                let done = rustix::fs::rename(&near, &place).is_ok();
                 let _ = fs::remove_file(&near);
                 done
             }
