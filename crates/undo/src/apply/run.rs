@@ -207,6 +207,8 @@ impl<'a> Run<'a> {
 
 impl Site<'_> {
     fn run_round(&self, round: Round, indices: &[usize]) {
+        // Somebody may have renamed a directory that is held open, and made another at its path.
+        self.live.forget(b"");
         let workers = if round.is_parallel() {
             self.options.workers.clamp(1, indices.len().div_ceil(BATCH))
         } else {

@@ -39,7 +39,7 @@ fn what_is_gone_is_created_again() {
     let mut wanted = live.clone();
     wanted.extend(tree([
         ("d/file", file("old")),
-        ("d/link", link("/etc/passwd")),
+        ("d/link", link("/nowhere/at/all")),
         ("d/fifo", fifo()),
         ("secret", mode(0o600, file("secret"))),
     ]));
@@ -184,7 +184,7 @@ impl Met {
 fn a_path_used_again_is_kept_and_the_old_put_beside() {
     let (live, wanted) = (tree([]), tree([("f.txt", file("old"))]));
     let met = meets(&live, &wanted, |root| {
-        fs::write(root.join("f.txt"), "new").unwrap()
+        fs::write(root.join("f.txt"), "new").unwrap();
     });
     assert_eq!(met.conflict(), Some(ConflictKind::PathReused));
     assert_eq!(met.after["f.txt"].bytes, b"new");
@@ -243,7 +243,7 @@ fn a_directory_in_the_way_of_a_file_stays() {
     let live = tree([("k", dir())]);
     let wanted = tree([("k", file("k"))]);
     let met = meets(&live, &wanted, |root| {
-        fs::write(root.join("k/later"), "x").unwrap()
+        fs::write(root.join("k/later"), "x").unwrap();
     });
     assert_eq!(met.conflict(), Some(ConflictKind::DirectoryInTheWay));
     assert_eq!(met.after["k/later"].bytes, b"x");
@@ -254,7 +254,7 @@ fn a_directory_in_the_way_of_a_file_stays() {
 fn a_file_in_the_way_of_a_directory_is_one_conflict() {
     let wanted = tree([("d", dir()), ("d/a", file("a")), ("d/b", file("b"))]);
     let met = meets(&tree([]), &wanted, |root| {
-        fs::write(root.join("d"), "x").unwrap()
+        fs::write(root.join("d"), "x").unwrap();
     });
     let conflicts = met
         .results
@@ -493,4 +493,31 @@ fn what_is_not_staged_is_said_and_nothing_else_suffers() {
     let words: Vec<_> = outcome.results.iter().map(StepResult::word).collect();
     assert_eq!(words, ["not-staged", "not-staged", "done"]);
     assert_eq!(fixture.live()["a"].bytes, b"bad");
+}
+
+#[test]
+fn what_changed_within_a_tick_of_the_clock_is_compared_by_content() {
+    struct SameTick(std::path::PathBuf, std::sync::atomic::AtomicBool);
+    impl recoup_undo::apply::Hooks for SameTick {
+        fn after_call(&self, call: &'static str) {
+            if call == "stat" && !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                fs::write(&self.0, "mine!!!").unwrap();
+                set_time(&self.0, LONG_AGO);
+            }
+        }
+    }
+    let live = tree([("f", file("damaged")), ("g", file("damaged"))]);
+    let replaced = tree([("f", file("good")), ("g", file("damaged"))]);
+    let removed = tree([("f", file("damaged"))]);
+    for (path, wanted) in [("f", &replaced), ("g", &removed)] {
+        let temp = tempfile::tempdir().unwrap();
+        let mut fixture = Fixture::new(temp.path(), &live, steps_between(&live, wanted));
+        fixture.options.seen_at = fixture.seen[&key(path)].ctime;
+        let hooks = SameTick(fixture.root.join(path), false.into());
+        let outcome = recoup_undo::apply::apply(&fixture.job(&hooks)).unwrap();
+        let result = fixture.result(&outcome, path);
+        let changed = matches!(result, StepResult::Conflict(ConflictKind::ChangedMeanwhile));
+        assert!(changed, "{path}: {result:?}");
+        assert_eq!(fixture.live()[path].bytes, b"mine!!!");
+    }
 }

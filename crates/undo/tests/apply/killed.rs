@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::Kind;
-use recoup_undo::apply::{Hooks, Job, Outcome, apply, resume, rollback};
+use recoup_undo::apply::{Hooks, Job, Outcome, StepResult, apply, resume, rollback};
 
 use crate::chance::{Chance, Drawn, draw};
 use crate::kit::{Counter, Fixture, Tree, fast_directory, is_long, not_done, read, same, timeless};
@@ -94,7 +94,7 @@ fn sweep(base: &Path, seed: u64, weaker: bool, sweep: &mut Sweep) {
             sweep.back += 1;
             let outcome = fixture.rollback();
             assert!(
-                outcome.results.iter().all(|it| it.is_done()),
+                outcome.results.iter().all(StepResult::is_done),
                 "{what}: {}",
                 not_done(&fixture.plan, &outcome)
             );
@@ -175,7 +175,7 @@ fn taking_back_a_whole_run() {
         );
         let again = fixture.resume();
         assert!(
-            again.results.iter().all(|it| it.is_done()),
+            again.results.iter().all(StepResult::is_done),
             "seed {seed}: {}",
             not_done(&fixture.plan, &again)
         );

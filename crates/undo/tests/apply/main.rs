@@ -5,4 +5,7 @@ mod kit;
 mod chance;
 mod cases;
 mod killed;
+mod places;
+mod sigkill;
+mod surroundings;
 mod writers;

@@ -32,6 +32,8 @@ struct State {
     log: Vec<String>,
     /// What was written, by path; `None` for what was taken away.
     written: BTreeMap<String, Vec<Option<Node>>>,
+    /// Old and new names of directories that were renamed.
+    renamed: Vec<String>,
     destroyed: BTreeSet<Vec<u8>>,
     made: BTreeSet<Vec<u8>>,
 }
@@ -76,6 +78,7 @@ impl Writer {
                 open,
                 log: Vec::new(),
                 written: BTreeMap::new(),
+                renamed: Vec::new(),
                 destroyed: BTreeSet::new(),
                 made: BTreeSet::new(),
             }),
@@ -90,13 +93,13 @@ impl Writer {
         let place = self.root.join(&path);
         let before = at(&place);
         let kind = before.as_ref().map(|node| node.kind);
-        let action = state.chance.below(7);
+        let action = state.chance.below(8);
         let done = match (action, kind) {
             (0, Some(Kind::File)) => fs::write(&place, &text).is_ok(),
             (1, None | Some(Kind::File | Kind::Symlink | Kind::Fifo)) => {
                 let near = self.root.join("somebody's temporary");
                 fs::write(&near, &text).unwrap();
-                let done = fs::rename(&near, &place).is_ok();
+                let done = rustix::fs::rename(&near, &place).is_ok();
                 let _ = fs::remove_file(&near);
                 done
             }
@@ -108,6 +111,12 @@ impl Writer {
                 fs::set_permissions(&place, mode).is_ok()
             }
             (6, _) => return self.append(state, &text),
+            (7, Some(Kind::Directory)) => {
+                let away = format!("{path}, renamed");
+                state.renamed.push(path.clone());
+                state.renamed.push(away.clone());
+                rustix::fs::rename(&place, self.root.join(away)).is_ok()
+            }
             _ => false,
         };
         if !done {
@@ -136,6 +145,10 @@ impl Writer {
         let Some((path, file)) = state.open.as_mut() else {
             return;
         };
+        // Whoever has taken its last name has destroyed it, with what comes.
+        if std::os::unix::fs::MetadataExt::nlink(&file.metadata().unwrap()) == 0 {
+            return;
+        }
         let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
         let old = fs::read(&link).unwrap();
         if write!(file, "{text}").is_err() {
@@ -221,6 +234,7 @@ fn check(fixture: &Fixture, writer: Writer, trees: [&Tree; 2], what: &str, count
             }
             _ => false,
         });
+        let moved = moved || state.renamed.iter().any(|above| within(path, above));
         let allowed = moved || is_allowed(path, found, trees, &state);
         assert!(allowed, "{path} holds {found:?}\n{}", context());
     }

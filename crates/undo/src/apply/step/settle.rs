@@ -104,6 +104,10 @@ impl Site<'_> {
         if !self.resuming {
             return Ok(changed_meanwhile());
         }
+        let leaves = &self.steps[ends.index].leaves;
+        if self.backwards && is_directory(leaves) && self.expected_is_in_sink(ends)? {
+            return self.create(ends.index);
+        }
         match self.left_over(ends)? {
             Left::Nothing => {}
             // Without guarded moves, a path is empty for a moment.
