@@ -266,9 +266,10 @@ fn somebody_writes_at_every_call() {
         conflicts: 0,
         late: 0,
     };
-    for seed in 0..seeds {
+    // One that found a name unlinked behind a writer's back, where moves are not guarded.
+    for seed in (0..seeds).chain([247]) {
         let drawn = draw(seed);
-        let weaker = seed % 8 == 7;
+        let weaker = seed % 4 == 3;
         let fresh = || {
             let temp = tempfile::tempdir_in(temp.path()).unwrap();
             let mut fixture = Fixture::new(temp.path(), &drawn.live, drawn.steps.clone());
