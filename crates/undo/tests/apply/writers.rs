@@ -103,7 +103,10 @@ impl Writer {
                 let _ = fs::remove_file(&near);
                 done
             }
-            (2, Some(Kind::Directory)) => fs::write(place.join("somebody's"), &text).is_ok(),
+            (2, Some(Kind::Directory)) => {
+                state.destroyed.extend(fs::read(place.join("somebody's")));
+                fs::write(place.join("somebody's"), &text).is_ok()
+            }
             (3, Some(kind)) if kind != Kind::Directory => fs::remove_file(&place).is_ok(),
             (4, None) => fs::create_dir(&place).is_ok(),
             (5, Some(Kind::File | Kind::Directory)) => {

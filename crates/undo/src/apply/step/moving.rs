@@ -119,6 +119,7 @@ impl Site<'_> {
         }
         self.live.forget(from.as_bytes());
         if standing.displaced {
+            self.drop_second_name(index, from, &standing)?;
             return Ok(StepResult::Done);
         }
         let out = self.hands.look(&at, name)?;
@@ -143,6 +144,26 @@ impl Site<'_> {
         }
         let there = self.hands.look(at, name)?;
         Ok(there.is_some_and(|there| is_same_inode(&there, &standing.stat)))
+    }
+
+    /// The same the other way round: what waited in the work directory may have got a name already
+    /// that it is not to have any more.
+    fn drop_second_name(
+        &self,
+        index: usize,
+        from: &PathKey,
+        standing: &Standing,
+    ) -> Result<(), SourceError> {
+        if self.hands.guarded || !self.resuming {
+            return Ok(());
+        }
+        if let Ok((at, name)) = self.live_place(from)?
+            && let Some(there) = self.hands.look(&at, name)?
+            && is_same_inode(&there, &standing.stat)
+        {
+            self.keep(index, from, &at, name)?;
+        }
+        Ok(())
     }
 
     /// What stands at the key and should, by the plan, give way to what moves there.
