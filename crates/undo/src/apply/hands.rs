@@ -31,7 +31,28 @@ impl<'a> Hands<'a> {
         found
     }
 
-    /// Moves to a free name. In the weaker way the name is free at some moment of the call.
+    /// Moves to a free name in a directory of our own, from wherever.
+    pub(super) fn take(
+        &self,
+        from: &Directory,
+        name: &[u8],
+        to: &Directory,
+        to_name: &[u8],
+    ) -> Result<Swap, SourceError> {
+        let done = if self.guarded {
+            from.move_to_free(name, to, to_name)
+        } else if to.stat(to_name)?.is_some() {
+            Ok(Swap::Taken)
+        } else {
+            // Nobody else makes names there.
+            from.move_unguarded(name, to, to_name)
+        };
+        self.hooks.after_call("put");
+        done
+    }
+
+    /// Moves to a free name, in the weaker way from a directory of our own only: the old name is
+    /// unlinked there, and somebody else's could stand at it by then.
     pub(super) fn put(
         &self,
         from: &Directory,

@@ -44,16 +44,7 @@ impl Site<'_> {
         let directory = self.sink_directory(key)?;
         for number in 1..TRIES_MAX {
             let free = free_name(key.name(), number);
-            // The sink is ours alone: without guarded moves, a look is guard enough.
-            let swap = if self.hands.guarded {
-                self.hands.put(from, name, &directory, &free)?
-            } else if directory.stat(&free)?.is_some() {
-                Swap::Taken
-            } else {
-                let swap = from.move_unguarded(name, &directory, &free)?;
-                self.hands.hooks.after_call("put");
-                swap
-            };
+            let swap = self.hands.take(from, name, &directory, &free)?;
             match swap {
                 Swap::Taken => {}
                 Swap::Done => {

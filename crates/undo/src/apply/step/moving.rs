@@ -42,7 +42,10 @@ impl Site<'_> {
         }
         let (room, slot) = self.slot(index)?;
         self.live.forget(from.as_bytes());
-        match self.hands.put(&standing.at, &standing.name, &room, &slot)? {
+        match self
+            .hands
+            .take(&standing.at, &standing.name, &room, &slot)?
+        {
             Swap::Done => {}
             Swap::Gone => return Ok(Some(changed_meanwhile())),
             other => return self.unusual(other, &standing.at, &standing.name).map(Some),
@@ -61,6 +64,12 @@ impl Site<'_> {
     pub(super) fn move_to_key(&self, index: usize, from: &PathKey) -> Answer {
         let step = &self.steps[index];
         let place = self.live_place(&step.key)?;
+        // Without guarded moves, nothing can be moved safely but what nobody else can reach.
+        if !self.hands.guarded
+            && let Some(result) = self.displace(index, from)?
+        {
+            return Ok(result);
+        }
         let Some(standing) = self.standing(index, from)? else {
             // Moved before, or renamed again since.
             let arrived = match (&place, &step.leaves) {
@@ -109,6 +118,10 @@ impl Site<'_> {
             }
         }
         self.live.forget(from.as_bytes());
+        if standing.displaced {
+            self.drop_second_name(index, from, &standing)?;
+            return Ok(StepResult::Done);
+        }
         let out = self.hands.look(&at, name)?;
         if out.is_some_and(|out| is_same_inode(&out, &standing.stat)) {
             return Ok(StepResult::Done);
@@ -131,6 +144,26 @@ impl Site<'_> {
         }
         let there = self.hands.look(at, name)?;
         Ok(there.is_some_and(|there| is_same_inode(&there, &standing.stat)))
+    }
+
+    /// The same the other way round: what waited in the work directory may have got a name already
+    /// that it is not to have any more.
+    fn drop_second_name(
+        &self,
+        index: usize,
+        from: &PathKey,
+        standing: &Standing,
+    ) -> Result<(), SourceError> {
+        if self.hands.guarded || !self.resuming {
+            return Ok(());
+        }
+        if let Ok((at, name)) = self.live_place(from)?
+            && let Some(there) = self.hands.look(&at, name)?
+            && is_same_inode(&there, &standing.stat)
+        {
+            self.keep(index, from, &at, name)?;
+        }
+        Ok(())
     }
 
     /// What stands at the key and should, by the plan, give way to what moves there.
