@@ -134,7 +134,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, FormatError> {
 
 /// Whether the size of the entry is what its content says.
 fn content_fits(entry: &Entry) -> bool {
-    if entry.kind != Kind::File {
+    if !matches!(entry.kind, Kind::File | Kind::Value) {
         return entry.content == Content::Empty && entry.size == 0;
     }
     match &entry.content {

@@ -116,6 +116,10 @@ proptest! {
         let _ = recoup_format::plan::decode_plan(&noise);
         let _ = recoup_format::operation::decode_begun(&noise);
         let _ = recoup_format::operation::decode_ended(&noise);
+        let _ = recoup_format::timeline::decode_keys(&noise);
+        for kind in 1..5 {
+            let _ = recoup_format::timeline::decode_record(kind, &noise);
+        }
         let _ = decode_extents(&noise);
         let _ = decode_xattrs(&noise);
         let _ = recoup_format::pack::decode_footer(&noise);

@@ -24,6 +24,8 @@ pub enum Kind {
     BlockDevice = 6,
     /// A Unix socket's name.
     Socket = 7,
+    /// A value of a key-value store.
+    Value = 8,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             5 => Self::CharDevice,
             6 => Self::BlockDevice,
             7 => Self::Socket,
+            8 => Self::Value,
             _ => return None,
         })
     }
@@ -51,6 +54,7 @@ impl Kind {
             Self::CharDevice => "chardev",
             Self::BlockDevice => "blockdev",
             Self::Socket => "socket",
+            Self::Value => "value",
         }
     }
 }

@@ -6,7 +6,7 @@ pub mod error;
 pub mod options;
 mod names;
 mod sight;
-mod state;
+pub mod state;
 mod watch;
 
 pub use error::{Result, TimelineError};

@@ -16,32 +16,51 @@ use crate::error::Result;
 const ACTORS_MAX: usize = 10_000;
 
 /// The last state and what leads to the next.
-pub(crate) struct State<'r> {
-    pub(crate) repository: &'r Repository,
-    pub(crate) timeline: Timeline<'r>,
+pub struct State<'r> {
+    /// Where it is kept.
+    pub repository: &'r Repository,
+    /// The log.
+    pub timeline: Timeline<'r>,
     end: LogEnd,
-    pub(crate) root: Option<BlobId>,
+    /// Root of the map.
+    pub root: Option<BlobId>,
     /// Number of the checkpoint that points build upon.
     base: u64,
-    pub(crate) last_point: SnapshotId,
-    pub(crate) last_checkpoint: Instant,
+    /// Its name.
+    pub last_point: SnapshotId,
+    /// The state that watching began with.
+    pub began_at: SnapshotId,
+    /// When the last checkpoint was recorded.
+    pub last_checkpoint: Instant,
     /// Changes since the checkpoint: beyond a limit the next one comes early.
-    pub(crate) since_checkpoint: u64,
+    pub since_checkpoint: u64,
     actors: HashMap<u64, Actor>,
 }
 
 /// A change of the state, before it is recorded.
 #[derive(Debug)]
-pub(crate) struct Changed {
-    pub(crate) key: PathKey,
-    pub(crate) before: Option<Entry>,
-    pub(crate) after: Option<Entry>,
-    pub(crate) actor: Option<u64>,
+pub struct Changed {
+    /// Which key.
+    pub key: PathKey,
+    /// What was there.
+    pub before: Option<Entry>,
+    /// What is there.
+    pub after: Option<Entry>,
+    /// Who did it, as the watcher numbers them.
+    pub actor: Option<u64>,
+}
+
+impl std::fmt::Debug for State<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'r> State<'r> {
     /// The state that the log ends with; none where the source was never watched.
-    pub(crate) fn open(repository: &'r Repository, timeline: Timeline<'r>) -> Result<Self> {
+    pub fn open(repository: &'r Repository, timeline: Timeline<'r>) -> Result<Self> {
         let last = timeline.last()?;
         let end = timeline.end()?;
         let (mut root, mut last_point) = (None, SnapshotId([0; 32]));
@@ -58,6 +77,7 @@ impl<'r> State<'r> {
             root,
             base: 0,
             last_point,
+            began_at: last_point,
             last_checkpoint: Instant::now(),
             since_checkpoint: 0,
             actors: HashMap::new(),
@@ -75,7 +95,7 @@ impl<'r> State<'r> {
     }
 
     /// What really differs from the last state, in key order.
-    pub(crate) fn differing(
+    pub fn differing(
         &self,
         found: &BTreeMap<PathKey, Option<Entry>>,
         actors: &HashMap<PathKey, u64>,
@@ -97,11 +117,12 @@ impl<'r> State<'r> {
     }
 
     /// Makes the changes a point, durably. Everything that it names is durable already.
-    pub(crate) fn add_point(
+    pub fn add_point(
         &mut self,
         changed: &[Changed],
         class: Class,
         (first, last): (Timestamp, Timestamp),
+        revision: Option<u64>,
         time: Timestamp,
     ) -> Result<SnapshotId> {
         let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
@@ -130,7 +151,7 @@ impl<'r> State<'r> {
             first,
             last,
             class,
-            revision: None,
+            revision,
             changes,
             actors,
         });
@@ -141,17 +162,28 @@ impl<'r> State<'r> {
         Ok(id)
     }
 
+    /// Records something that is no state.
+    pub fn add(&mut self, record: &TimelineRecord, time: Timestamp) -> Result<SnapshotId> {
+        Ok(self.timeline.append(&mut self.end, time, record)?)
+    }
+
+    /// The number that the next record will have.
+    pub fn next_number(&self) -> u64 {
+        self.end.next
+    }
+
     /// Records that the state is that of a snapshot: points build upon it from here on.
-    pub(crate) fn add_checkpoint(
+    pub fn add_checkpoint(
         &mut self,
         snapshot: SnapshotId,
         root: Option<BlobId>,
+        revision: Option<u64>,
         time: Timestamp,
     ) -> Result<()> {
         let record = TimelineRecord::Checkpoint {
             snapshot,
             root,
-            revision: None,
+            revision,
         };
         self.base = self.end.next;
         self.timeline.append(&mut self.end, time, &record)?;
@@ -164,7 +196,7 @@ impl<'r> State<'r> {
     }
 
     /// Whether a scan of the whole tree is due.
-    pub(crate) fn is_checkpoint_due(&self, every: Duration) -> bool {
+    pub fn is_checkpoint_due(&self, every: Duration) -> bool {
         /// Beyond so many changes going through them takes longer than a person would wait.
         const CHANGES_MAX: u64 = 1 << 20;
         self.last_checkpoint.elapsed() >= every || self.since_checkpoint >= CHANGES_MAX
@@ -172,7 +204,7 @@ impl<'r> State<'r> {
 }
 
 /// How many of the changes a person would call so: the times of directories follow from the others.
-pub(crate) fn counted(changed: &[Changed]) -> u64 {
+pub fn counted(changed: &[Changed]) -> u64 {
     let counts = |one: &&Changed| match (&one.before, &one.after) {
         (Some(before), Some(after)) => {
             before.kind != Kind::Directory || !merge::equality::same(before, after)

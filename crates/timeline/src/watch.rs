@@ -186,7 +186,7 @@ impl Run<'_> {
         if !changed.is_empty() {
             let id = self
                 .state
-                .add_point(&changed, Class::Fuzzy, (first, last), last)?;
+                .add_point(&changed, Class::Fuzzy, (first, last), None, last)?;
             let changes = counted(&changed);
             if changes > 0 {
                 each(Event::Point {
@@ -231,7 +231,9 @@ impl Run<'_> {
         if tell && root != self.state.root {
             let changed = self.found_by_scan(root)?;
             let changes = counted(&changed);
-            let id = self.state.add_point(&changed, class, (first, last), last)?;
+            let id = self
+                .state
+                .add_point(&changed, class, (first, last), None, last)?;
             if changes > 0 {
                 each(Event::Point {
                     id,
@@ -243,7 +245,7 @@ impl Run<'_> {
                 });
             }
         }
-        self.state.add_checkpoint(snapshot, root, last)?;
+        self.state.add_checkpoint(snapshot, root, None, last)?;
         each(Event::Checkpoint {
             snapshot,
             files: report.snapshot.totals.files,

@@ -1,11 +1,14 @@
 //! Vectors of log records, plans and operations.
 
+use model::incident::{Actor, Incident, Level};
 use model::operation::{Amounts, Begun, Ended, Listed, OperationKind, Outcome};
 use model::plan::{Action, Conflict, ConflictKind, Deferred, Kept, Plan, Step};
+use model::point::{Class, Point, PointChange, TimelineRecord};
 use model::{BlobId, Content, Entry, Kind, PathKey, SnapshotId, Timestamp};
 use recoup_format::log::{LogRecord, decode_log_record, encode_log_record};
 use recoup_format::operation::{BEGUN, decode_begun, decode_ended, encode_begun, encode_ended};
 use recoup_format::plan::{decode_plan, encode_plan};
+use recoup_format::timeline::{decode_record, encode_record, kind_of};
 
 use super::document::Vector;
 
@@ -76,7 +79,96 @@ fn listed() -> Listed {
     }
 }
 
+fn timeline() -> Vec<Vector> {
+    let actor = Actor {
+        pid: 8812,
+        ppid: Some(1),
+        uid: Some(1004),
+        comm: "rm".to_owned(),
+        exe: "/usr/bin/rm".to_owned(),
+        command: "rm -rf a".to_owned(),
+        ..Actor::default()
+    };
+    let time = Timestamp::new(1_800_000_000, 0);
+    let (root, snapshot) = (Some(BlobId([0x66; 32])), SnapshotId([0x77; 32]));
+    let point = Point {
+        base: 1,
+        from: root,
+        root: Some(BlobId([0x67; 32])),
+        first: time,
+        last: Timestamp::new(1_800_000_002, 1),
+        class: Class::Fuzzy,
+        revision: None,
+        changes: vec![
+            PointChange {
+                key: key("a/gone"),
+                after: None,
+                actor: Some(0),
+            },
+            PointChange {
+                key: key("b"),
+                after: file("new"),
+                actor: None,
+            },
+        ],
+        actors: vec![actor.clone()],
+    };
+    let incident = Incident {
+        number: 3,
+        level: Level::Alarm,
+        rule: "lost".to_owned(),
+        about: "68 of 1,000 files gone".to_owned(),
+        from: time,
+        to: time,
+        before: snapshot,
+        after: SnapshotId([0x78; 32]),
+        keys: 68,
+        deleted: 68,
+        changed: 0,
+        actor: Some(actor),
+        points: (2, 3),
+    };
+    let records = [
+        (
+            "timeline-checkpoint",
+            TimelineRecord::Checkpoint {
+                snapshot,
+                root,
+                revision: Some(81_233),
+            },
+        ),
+        ("timeline-point", TimelineRecord::Point(point)),
+        (
+            "timeline-incident",
+            TimelineRecord::Incident {
+                incident,
+                keys: Some(listed()),
+            },
+        ),
+        (
+            "timeline-pin",
+            TimelineRecord::Pin {
+                point: snapshot,
+                time,
+                removed: false,
+            },
+        ),
+    ];
+    let vector = |(name, record): (&'static str, TimelineRecord)| {
+        let bytes = encode_record(&record);
+        assert_eq!(decode_record(kind_of(&record), &bytes), Ok(Some(record)));
+        Vector::new(name, bytes)
+    };
+    records.into_iter().map(vector).collect()
+}
+
 pub(crate) fn vectors() -> Vec<Vector> {
+    let mut all = operations();
+    all.extend(timeline());
+    all
+}
+
+fn operations() -> Vec<Vector> {
     let begun = Begun {
         number: 17,
         kind: OperationKind::Undo,

@@ -102,6 +102,18 @@ pub(crate) fn vectors() -> Vec<Vector> {
             &device(Kind::BlockDevice, 259, 1_048_575),
         ),
         entry("entry-socket", &of(Kind::Socket, 0o755)),
+        entry(
+            "entry-value",
+            &Entry {
+                mtime: Timestamp::default(),
+                uid: 0,
+                gid: 0,
+                mode: 0,
+                size: 5,
+                content: Content::Inline(b"hello".to_vec()),
+                ..of(Kind::Value, 0)
+            },
+        ),
         entry("entry-file-everything", &everything),
         Vector::new("xattrs", encode_xattrs(&xattrs())),
         Vector::new("extents", encode_extents(&extents())),

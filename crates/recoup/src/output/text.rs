@@ -119,6 +119,7 @@ pub(crate) fn mode(entry: &Entry) -> String {
         Kind::CharDevice => 'c',
         Kind::BlockDevice => 'b',
         Kind::Socket => 's',
+        Kind::Value => 'v',
     };
     let bit = |mask: u32, letter: char| {
         if entry.mode & mask == 0 { '-' } else { letter }
