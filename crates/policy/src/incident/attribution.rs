@@ -31,6 +31,9 @@ pub(super) fn attribute<'a>(
 ) -> Vec<Candidate<'a>> {
     let mut found = Vec::new();
     let mut left = marks;
+    if left.is_empty() {
+        return found;
+    }
     while let Some(verdict) = (rule.weigh)(scene, &left) {
         let Some((responsible, rest)) = responsible(scene, rule, &left, &verdict) else {
             found.push(Candidate {

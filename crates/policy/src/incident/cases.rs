@@ -44,12 +44,12 @@ fn weigh_pieces<'a>(
     rule: Rule,
     selected: Vec<&'a Mark>,
 ) -> Vec<Candidate<'a>> {
-    if selected.is_empty() || (rule.weigh)(scene, &selected).is_none() {
-        return Vec::new();
-    }
     let pieces = pieces(&selected);
-    if pieces.len() == 1 {
+    if pieces.len() <= 1 {
         return attribute(scene, rule, selected);
+    }
+    if (rule.weigh)(scene, &selected).is_none() {
+        return Vec::new();
     }
     let mut found = Vec::new();
     let mut slow = Vec::new();

@@ -155,16 +155,18 @@ impl Detector {
 
     /// What programs lose is what is usual for them.
     fn learn(&mut self, point: u64, now: i64) {
-        let mut lost: BTreeMap<String, u64> = BTreeMap::new();
+        let mut lost: BTreeMap<Option<u32>, (Who, u64)> = BTreeMap::new();
         for mark in self.ledger.marks.values() {
             let counts =
                 mark.point == point && mark.deed == Deed::Removed && !mark.soft && !mark.excused;
             if counts && (self.mode == Mode::KeyValue || self.ledger.is_lost(mark)) {
-                *lost.entry(self.actors.class(mark.who)).or_default() += 1;
+                lost.entry(self.actors.program(mark.who))
+                    .or_insert((mark.who, 0))
+                    .1 += 1;
             }
         }
-        for (class, lost) in lost {
-            self.baselines.add(&class, lost, now);
+        for (who, lost) in lost.into_values() {
+            self.baselines.add(&self.actors.class(who), lost, now);
         }
     }
 

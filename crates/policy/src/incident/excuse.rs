@@ -84,8 +84,13 @@ impl<'a> Traces<'a> {
         let program = actors.program(mark.who);
         if let Some((tree, inside)) = version_control(key) {
             let tree = self.work_trees.entry(tree).or_default();
-            let known = program.is_some();
-            if (known && MOVERS.contains(&inside)) || HEADS.contains(&inside) {
+            // Who removes the files of version control uses none; its own locks it may.
+            let works = mark.deed != Deed::Removed
+                || mark
+                    .born
+                    .is_some_and(|(_, who)| actors.program(who) == program);
+            let mover = program.is_some() && MOVERS.contains(&inside);
+            if works && (mover || HEADS.contains(&inside)) {
                 let span = Span::add(tree.movers.get(&program), mark.at);
                 tree.movers.insert(program, span);
             }

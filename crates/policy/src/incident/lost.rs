@@ -51,14 +51,13 @@ pub(super) fn weigh(scene: &mut Scene<'_>, marks: &[&Mark]) -> Option<Verdict> {
 
 /// What a program usually loses in one go; `None` where there is no one program, or nothing is known.
 fn usual(scene: &Scene<'_>, marks: &[&Mark]) -> Option<u64> {
-    let class = scene.actors.class(marks.first()?.who);
+    let first = marks.first()?.who;
+    let program = scene.actors.program(first)?;
     let one = marks
         .iter()
-        .all(|mark| scene.actors.class(mark.who) == class);
-    scene
-        .baselines
-        .usual(&class)
-        .filter(|_| one && !class.is_empty())
+        .all(|mark| scene.actors.program(mark.who) == Some(program));
+    one.then(|| scene.baselines.usual(&scene.actors.class(first)))
+        .flatten()
 }
 
 struct Subtree {

@@ -5,36 +5,38 @@ use model::incident::{Facts, Looks};
 
 use super::script::{MINUTE, SECOND, Script};
 
-/// Name, whether it is slow, what it does.
-pub(crate) type Attack = (&'static str, bool, fn(&mut Script));
+/// Name, seconds within which the alarm must come, what it does.
+pub(crate) type Attack = (&'static str, i64, fn(&mut Script));
 
+/// Moving is no damage until the removal, half a minute later; truncating and filling takes 6 s a file, and
+/// two files in a hundred are needed.
 pub(crate) const ATTACKS: [Attack; 26] = [
-    ("rm -rf docs", false, rm),
-    ("rm -rf of everything", false, rm_everything),
-    ("rm -rf, nobody known", false, rm_unknown),
-    ("rm just made files", false, rm_newborn),
-    ("find -exec rm", false, find_exec),
-    ("find -delete *.jpg", false, find_delete),
-    ("rm with copies elsewhere", false, rm_duplicates),
-    ("rm after a move to node_modules", false, rm_hidden),
-    ("rm -rf .git", false, rm_git),
-    ("a tool deletes one in four", false, one_in_four),
-    ("encrypt in place", false, encrypt),
-    ("encrypt, nobody known", false, encrypt_unknown),
-    ("write new, delete old", false, new_old),
-    ("write new with random names", false, new_random_names),
-    ("write new, then delete all", false, new_then_delete),
-    ("truncate, fill later", false, truncate_fill),
-    ("one type, 3-5 % of each", false, partial),
-    ("twenty processes", false, many_processes),
-    ("base64-wrapped", false, base64),
-    ("truncate", false, truncate),
-    ("zeros", false, zeros),
-    ("tails cut", false, tails),
-    ("all one content", false, same_content),
-    ("chmod -R 777", false, chmod),
-    ("event flood, then rm", false, flood),
-    ("one file a minute", true, drip),
+    ("rm -rf docs", 10, rm),
+    ("rm -rf of everything", 10, rm_everything),
+    ("rm -rf, nobody known", 10, rm_unknown),
+    ("rm just made files", 10, rm_newborn),
+    ("find -exec rm", 10, find_exec),
+    ("find -delete *.jpg", 10, find_delete),
+    ("rm with copies elsewhere", 10, rm_duplicates),
+    ("rm after a move to node_modules", 60, rm_hidden),
+    ("rm -rf .git", 10, rm_git),
+    ("a tool deletes one in four", 10, one_in_four),
+    ("encrypt in place", 10, encrypt),
+    ("encrypt, nobody known", 10, encrypt_unknown),
+    ("write new, delete old", 10, new_old),
+    ("write new with random names", 10, new_random_names),
+    ("write new, then delete all", 10, new_then_delete),
+    ("truncate, fill later", 90, truncate_fill),
+    ("one type, 3-5 % of each", 10, partial),
+    ("twenty processes", 10, many_processes),
+    ("base64-wrapped", 10, base64),
+    ("truncate", 10, truncate),
+    ("zeros", 10, zeros),
+    ("tails cut", 10, tails),
+    ("all one content", 10, same_content),
+    ("chmod -R 777", 10, chmod),
+    ("event flood, then rm", 10, flood),
+    ("one file a minute", 3600, drip),
 ];
 
 fn others(script: &mut Script) {

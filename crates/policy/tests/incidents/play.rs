@@ -1,6 +1,5 @@
 //! Plays a script through a detector, and judges what came out.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::incident::{Facts, Observed};
@@ -18,9 +17,9 @@ pub(crate) struct Outcome {
     pub(crate) worst: Option<Level>,
     /// The last word on each finding.
     pub(crate) last: BTreeMap<u64, Finding>,
-    /// Milliseconds from the first evil act to the point that raised the alarm.
+    /// Milliseconds from the first damage to the point that raised the alarm.
     pub(crate) delay: Option<i64>,
-    pub(crate) first_evil_point: Option<u64>,
+    pub(crate) first_damaged_point: Option<u64>,
 }
 
 pub(crate) struct Cut {
@@ -74,8 +73,7 @@ struct Player {
     live: BTreeMap<BlobId, usize>,
     seen: BTreeSet<BlobId>,
     outcome: Outcome,
-    first_evil: Option<i64>,
-    fed: u64,
+    first_damage: Option<i64>,
 }
 
 impl Player {
@@ -93,10 +91,9 @@ impl Player {
                 worst: None,
                 last: BTreeMap::new(),
                 delay: None,
-                first_evil_point: None,
+                first_damaged_point: None,
             },
-            first_evil: None,
-            fed: 0,
+            first_damage: None,
         }
     }
 
@@ -107,9 +104,11 @@ impl Player {
         (number, close, blurred): (u64, i64, bool),
         cut: &Cut,
     ) {
-        if let Some(evil) = acts.iter().find(|act| act.evil) {
-            self.first_evil.get_or_insert(evil.at);
-            self.outcome.first_evil_point.get_or_insert(number);
+        // Writing encrypted copies is no damage yet; removing what was there is.
+        let damage = |act: &&Act| act.evil && self.tree.contains_key(&act.key);
+        if let Some(evil) = acts.iter().find(damage) {
+            self.first_damage.get_or_insert(evil.at);
+            self.outcome.first_damaged_point.get_or_insert(number);
         }
         let mut net: BTreeMap<&PathKey, (&Act, Option<Facts>)> = BTreeMap::new();
         for act in acts {
@@ -171,7 +170,6 @@ impl Player {
             before: &before,
             live: &self.live,
             seen: &seen,
-            counted: RefCell::new(0),
         };
         let point = Point {
             number,
@@ -180,13 +178,12 @@ impl Player {
             observed,
             actors: &script.actors,
         };
-        self.fed += 1;
         for finding in self.detector.point(&point, &answers) {
             if finding.level == Level::Alarm
                 && finding.state != State::Withdrawn
                 && self.outcome.delay.is_none()
             {
-                self.outcome.delay = self.first_evil.map(|evil| close - evil);
+                self.outcome.delay = self.first_damage.map(|first| close - first);
             }
             if finding.state != State::Withdrawn {
                 self.outcome.worst = self.outcome.worst.max(Some(finding.level));

@@ -7,8 +7,8 @@ use recoup_policy::incident::Mode;
 
 use super::attacks::ATTACKS;
 use super::benign::BENIGN;
-use super::play::{POINT, WHOLE, play};
-use super::script::{MINUTE, Script};
+use super::play::{WHOLE, play};
+use super::script::{SECOND, Script};
 use super::world::{Dice, home};
 
 const SEEDS: u64 = 3;
@@ -57,7 +57,7 @@ fn every_attack_is_found_and_named() {
     );
     let mut wrong = Vec::new();
     for seed in 0..SEEDS {
-        for (name, slow, write) in ATTACKS {
+        for (name, seconds, write) in ATTACKS {
             let row = row(name, write, seed);
             if seed == 0 {
                 println!(
@@ -69,10 +69,8 @@ fn every_attack_is_found_and_named() {
                     if row.actor { "right" } else { "-" }
                 );
             }
-            // A slow one is found within the hour, a fast one within half a minute.
-            let allowed = if slow { 60 * MINUTE } else { 6 * POINT };
             let known = !name.contains("nobody") && !name.contains("flood");
-            let right = row.delay <= allowed
+            let right = row.delay <= seconds * SECOND
                 && row.recall >= 1.0
                 && row.precision >= 0.99
                 && row.moment.abs() <= 1
@@ -115,7 +113,7 @@ fn row(name: &str, write: fn(&mut Script), seed: u64) -> Row {
     );
     let named: BTreeSet<&PathKey> = alarms.iter().flat_map(|finding| &finding.keys).collect();
     let right = named.intersection(&damaged).count() as f64;
-    let first = outcome.first_evil_point.unwrap();
+    let first = outcome.first_damaged_point.unwrap();
     let good = alarms
         .iter()
         .filter_map(|finding| finding.last_good)

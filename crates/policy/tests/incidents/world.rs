@@ -1,6 +1,5 @@
 //! A tree in memory that answers as a stock, before and after a point.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::incident::{Facts, Looks};
@@ -55,12 +54,10 @@ pub(crate) struct Answers<'a> {
     pub(crate) before: &'a Tree,
     pub(crate) live: &'a BTreeMap<BlobId, usize>,
     pub(crate) seen: &'a BTreeSet<BlobId>,
-    pub(crate) counted: RefCell<usize>,
 }
 
 impl Stock for Answers<'_> {
     fn count(&self, key: &PathKey) -> (u64, u64) {
-        *self.counted.borrow_mut() += 1;
         self.before
             .range(key.clone()..)
             .take_while(|(one, _)| key.contains(one.as_bytes()))
