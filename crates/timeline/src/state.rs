@@ -85,12 +85,14 @@ impl<'r> State<'r> {
     }
 
     /// Remembers who was seen.
-    pub(crate) fn meet(&mut self, batch: &Batch) {
+    pub(crate) fn meet(&mut self, batch: &Batch, own_program: &str) {
         if self.actors.len() > ACTORS_MAX {
             self.actors.clear();
         }
         for (id, actor) in &batch.actors {
-            self.actors.insert(id.0, actor_of(actor));
+            let mut actor = actor_of(actor);
+            actor.ours = !own_program.is_empty() && actor.exe == own_program;
+            self.actors.insert(id.0, actor);
         }
     }
 
@@ -116,6 +118,22 @@ impl<'r> State<'r> {
         Ok(changed)
     }
 
+    /// Who made these changes, each once, and for each change a place in that list.
+    pub fn actors_of(&self, changed: &[Changed]) -> (Vec<Actor>, Vec<Option<u32>>) {
+        let mut actors: Vec<Actor> = Vec::new();
+        let mut known: HashMap<u64, u32> = HashMap::new();
+        let places = changed.iter().map(|one| {
+            let id = one.actor?;
+            let actor = self.actors.get(&id)?;
+            Some(*known.entry(id).or_insert_with(|| {
+                actors.push(actor.clone());
+                actors.len() as u32 - 1
+            }))
+        });
+        let places = places.collect();
+        (actors, places)
+    }
+
     /// Makes the changes a point, durably. Everything that it names is durable already.
     pub fn add_point(
         &mut self,
@@ -127,21 +145,14 @@ impl<'r> State<'r> {
     ) -> Result<SnapshotId> {
         let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
         let root = self.repository.edit_in_memory(self.root, edits)?;
-        let mut actors: Vec<Actor> = Vec::new();
-        let mut places: HashMap<u64, u32> = HashMap::new();
-        let mut place = |id: u64, known: &HashMap<u64, Actor>| {
-            let actor = known.get(&id)?;
-            Some(*places.entry(id).or_insert_with(|| {
-                actors.push(actor.clone());
-                actors.len() as u32 - 1
-            }))
-        };
+        let (actors, places) = self.actors_of(changed);
         let changes = changed
             .iter()
-            .map(|one| PointChange {
+            .zip(places)
+            .map(|(one, actor)| PointChange {
                 key: one.key.clone(),
                 after: one.after.clone(),
-                actor: one.actor.and_then(|id| place(id, &self.actors)),
+                actor,
             })
             .collect();
         let record = TimelineRecord::Point(Point {
@@ -233,5 +244,6 @@ fn actor_of(actor: &watch::Actor) -> Actor {
             .trim_end()
             .to_owned(),
         gone: actor.gone,
+        ours: false,
     }
 }
