@@ -133,18 +133,24 @@ impl<'r> Timeline<'r> {
                 _ => low = middle + 1,
             }
         }
-        self.state_before(low, |entry| {
+        self.last_before(low, |entry| {
             entry.state().is_some_and(|(time, _)| time <= moment)
         })
     }
 
     /// The last state.
     pub fn last(&self) -> Result<Option<TimelineEntry>> {
-        self.state_before(self.numbers.len(), |entry| entry.state().is_some())
+        self.last_before(self.numbers.len(), |entry| entry.state().is_some())
+    }
+
+    /// The last state before the record with this number.
+    pub fn state_before(&self, number: u64) -> Result<Option<TimelineEntry>> {
+        let place = self.numbers.partition_point(|&other| other < number);
+        self.last_before(place, |entry| entry.state().is_some())
     }
 
     /// The last record before a place for which `wanted` says so.
-    fn state_before(
+    fn last_before(
         &self,
         place: usize,
         wanted: impl Fn(&TimelineEntry) -> bool,

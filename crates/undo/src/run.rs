@@ -94,6 +94,7 @@ impl Work<'_> {
             before: event.before.as_ref().map(|stored| stored.id),
             after: event.after.as_ref().map(|stored| stored.id),
             of: event.of,
+            incident: event.incident,
             safety: Some(safety),
             plan: Some(listed),
             planned: amounts_of(plan),

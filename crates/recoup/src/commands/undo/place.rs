@@ -13,19 +13,19 @@ use crate::output::text;
 
 /// A live path in its source.
 #[derive(Debug, Clone)]
-pub(super) struct Spot {
+pub(in crate::commands) struct Spot {
     /// Name of the source.
-    pub(super) source: Vec<u8>,
+    pub(in crate::commands) source: Vec<u8>,
     /// Root of the source in the live tree.
-    pub(super) root: PathBuf,
+    pub(in crate::commands) root: PathBuf,
     /// The path in it.
-    pub(super) key: PathKey,
+    pub(in crate::commands) key: PathKey,
     /// Snapshots of this source made by backups, oldest first.
-    pub(super) snapshots: Vec<Stored>,
+    pub(in crate::commands) snapshots: Vec<Stored>,
 }
 
 /// Finds the source that a path lies in. Where several do, the innermost.
-pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
+pub(in crate::commands) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
     // A path that is a source itself may be a link to it; what lies in one may be a link of its own.
     let real = live::absolute(path)?;
     let followed = path.canonicalize().unwrap_or_else(|_| real.clone());
@@ -53,7 +53,12 @@ pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spo
 }
 
 /// A place in a source whose name is known.
-pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str) -> Spot {
+pub(in crate::commands) fn of_source(
+    source: &[u8],
+    key: PathKey,
+    all: &[Stored],
+    host: &str,
+) -> Spot {
     let same = |stored: &&Stored| {
         let snapshot = &stored.snapshot;
         snapshot.source == source && snapshot.host == host && !snapshot.safety
@@ -68,7 +73,7 @@ pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str)
 
 impl Spot {
     /// The place as a person knows it.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::commands) fn shown(&self) -> String {
         let path = self
             .root
             .join(std::ffi::OsStr::from_bytes(&self.key.to_path()));

@@ -11,6 +11,8 @@ use serde_json::json;
 use source::files::watch::Capture;
 use timeline::{Event, WatchOptions};
 
+use super::incidents::{self, IncidentLine};
+use super::{hook, watched_lock};
 use crate::access::busy::Busy;
 use crate::access::{first_use, open, own};
 use crate::commands::{live_options, make};
@@ -49,17 +51,20 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         context.terminal.advise(&warning);
     }
     let source = root.as_os_str().as_bytes().to_vec();
-    let watched = [b"watch:", source.as_slice()].concat();
-    let _busy = Busy::take(&context.settings.directories.state, &watched)?;
+    let _busy = Busy::take(&context.settings.directories.state, &watched_lock(&source))?;
     let backup = live_options::of(&opened, &root, &source, Selection::All, context)?;
     let options = WatchOptions {
         own: own::paths(&context.settings)?,
         gather: Duration::from_secs(arguments.every.max(1)),
         checkpoint: Duration::from_secs(60 * arguments.scan.max(1)),
+        own_program: std::env::current_exe()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         ..WatchOptions::new(backup)
     };
     let mut show = Show {
         root: text::path(&source),
+        source: source.clone(),
         points: 0,
         changes: 0,
         stored_bytes: 0,
@@ -86,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
 /// Tells of what happens.
 struct Show {
     root: String,
+    source: Vec<u8>,
     points: u64,
     changes: u64,
     stored_bytes: u64,
@@ -148,6 +154,14 @@ impl Show {
             Event::Checkpoint { snapshot, files } => {
                 let line = json!({ "id": snapshot.to_hex(), "files": files });
                 context.sink.json("checkpoint", &line)?;
+            }
+            Event::Incident(incident) => {
+                let line = IncidentLine::new(incident, &self.source, None);
+                context.sink.json("incident", &line)?;
+                context.terminal.finish_progress();
+                let words = incidents::words(incident);
+                context.terminal.warn(&words);
+                hook::run(incident, &self.source, context);
             }
             Event::Trouble { message, waiting } => {
                 let line = json!({ "message": message, "waiting": waiting });
