@@ -1,6 +1,6 @@
 //! What a watcher knows: the last state, where its log ends, and who did what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use model::incident::Actor;
@@ -35,6 +35,8 @@ pub struct State<'r> {
     /// Changes since the checkpoint: beyond a limit the next one comes early.
     pub since_checkpoint: u64,
     actors: HashMap<u64, Actor>,
+    /// Keys of files that have several names: touched through one, all of them change.
+    linked: BTreeSet<PathKey>,
 }
 
 /// A change of the state, before it is recorded.
@@ -81,7 +83,26 @@ impl<'r> State<'r> {
             last_checkpoint: Instant::now(),
             since_checkpoint: 0,
             actors: HashMap::new(),
+            linked: BTreeSet::new(),
         })
+    }
+
+    /// Finds the files of the state that have several names.
+    pub(crate) fn learn_links(&mut self) -> Result<()> {
+        self.linked.clear();
+        let reader = MapReader::new(self.repository);
+        let mut entries = reader.entries(self.root, &PathKey::root());
+        while let Some((key, entry)) = entries.next()? {
+            if entry.link.is_some() {
+                self.linked.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys of files that have several names.
+    pub(crate) fn linked(&self) -> &BTreeSet<PathKey> {
+        &self.linked
     }
 
     /// Remembers who was seen.
@@ -170,6 +191,13 @@ impl<'r> State<'r> {
         self.root = root;
         self.last_point = id;
         self.since_checkpoint += changed.len() as u64;
+        for one in changed {
+            if one.after.as_ref().is_some_and(|after| after.link.is_some()) {
+                self.linked.insert(one.key.clone());
+            } else {
+                self.linked.remove(&one.key);
+            }
+        }
         Ok(id)
     }
 

@@ -101,6 +101,7 @@ impl Run<'_> {
         let was_watched = !self.state.timeline.is_empty();
         let files = self.scan(was_watched, Class::Blurred, each)?;
         self.state.began_at = self.state.last_point;
+        self.state.learn_links()?;
         let mut incidents = Incidents::begin(self.state.repository, &self.state, Mode::Tree)?;
         incidents.saw(self.state.next_number() - 1, self.state.last_point);
         self.incidents = Some(incidents);
@@ -149,9 +150,12 @@ impl Run<'_> {
             self.scan = true;
             self.scan_is_blurred = true;
         }
-        // A file of several names was touched through one that is gone: only a scan finds the others.
+        // A file of several names may have been touched through one that is gone: the others are looked
+        // at. Nearly always there are none or a few.
         if !batch.files.is_empty() || batch.all_linked {
-            self.scan = true;
+            for key in self.state.linked() {
+                self.waiting.again(key.clone());
+            }
         }
         self.state.meet(batch, &self.options.own_program);
         self.waiting.take(batch);
