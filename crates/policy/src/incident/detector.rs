@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::key::PathKey;
+use model::key::{PathKey, parent};
 use model::{Level, Timestamp};
 
 use super::actors::{Actors, Who};
@@ -109,17 +109,17 @@ impl Detector {
                 }
             })
             .collect();
+        // In the order of the map: neighbours are found where the last one was.
         seen.sort_by(|one, other| {
-            (one.at, &one.observed.key).cmp(&(other.at, &other.observed.key))
+            (&one.observed.key, one.at).cmp(&(&other.observed.key, other.at))
         });
         self.population.begin(&seen, now);
-        let mut soft: BTreeMap<Option<PathKey>, bool> = BTreeMap::new();
+        let mut soft: BTreeMap<Option<&[u8]>, bool> = BTreeMap::new();
         let mut repaired = BTreeSet::new();
         for one in &seen {
             let key = &one.observed.key;
-            let soft = *soft
-                .entry(key.parent())
-                .or_insert_with(|| stock.regenerable(key));
+            let dir = parent(key.as_bytes());
+            let soft = *soft.entry(dir).or_insert_with(|| stock.regenerable(key));
             repaired.extend(self.ledger.take(one, soft, stock));
         }
         self.ledger.look_for_contents(point.observed, stock);

@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     novel: BTreeMap<BlobId, i64>,
     /// What did not fit, by deed and actor.
     pub(super) beyond: BTreeMap<(Deed, Who), Beyond>,
+    /// Contents that marks of this point lost.
+    unasked: Vec<BlobId>,
     harmful: usize,
     harmless: usize,
 }
@@ -133,6 +135,7 @@ impl Ledger {
                 return;
             }
             self.harmful += 1;
+            self.unasked.extend(mark.lost);
         } else {
             if self.harmless >= HARMLESS_MAX {
                 return;
@@ -145,15 +148,14 @@ impl Ledger {
     /// Asks anew about contents that the point may have taken away or brought back. To be called when
     /// all of it was taken up.
     pub(super) fn look_for_contents(&mut self, observed: &[Observed], stock: &dyn Stock) {
-        let mut touched = BTreeSet::new();
-        for seen in observed {
-            if let Some(mark) = self.marks.get(&seen.key).filter(|mark| mark.deed.harms()) {
-                touched.extend(mark.lost);
-            }
+        let mut touched = std::mem::take(&mut self.unasked);
+        for seen in observed.iter().filter(|_| !self.lost.is_empty()) {
             let contents = [seen.before, seen.after];
             let contents = contents.iter().flatten().filter_map(|facts| facts.content);
             touched.extend(contents.filter(|content| self.lost.contains_key(content)));
         }
+        touched.sort_unstable();
+        touched.dedup();
         for content in touched {
             self.lost.insert(content, stock.is_live(&content));
         }
