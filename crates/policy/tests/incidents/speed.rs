@@ -94,10 +94,18 @@ fn a_hundred_thousand_changes_in_one_point() {
             .filter(|one| one.level > Level::Pin)
             .map(recoup_policy::Finding::damaged)
             .sum();
-        if width == 1 && kinds.start < 2 {
-            assert_eq!(damaged, OBSERVATIONS, "{name}");
-            assert!(found.iter().all(|one| one.keys.len() <= 65_536));
-        }
+        let harmful = match (kinds.start, width) {
+            (0 | 1, 1) => OBSERVATIONS,
+            (_, 1) => 0,
+            _ => OBSERVATIONS - OBSERVATIONS / 3,
+        };
+        assert_eq!(
+            damaged,
+            harmful,
+            "{name}: {:?}",
+            found.iter().map(|one| &one.about).collect::<Vec<_>>()
+        );
+        assert!(found.iter().all(|one| one.keys.len() <= 65_536));
         assert!(cfg!(debug_assertions) || took < LIMIT, "{name}: {took:?}");
     }
 }
