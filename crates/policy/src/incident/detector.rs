@@ -315,20 +315,25 @@ impl Detector {
 
     fn forget(&mut self, now: i64) {
         self.forgot_at = now;
-        self.ledger.forget(now);
+        self.findings.retain(|_, finding| {
+            finding.state == State::Open || millis(finding.to) >= now - HORIZON
+        });
+        let findings = &self.findings;
+        let lives = |id| {
+            findings
+                .get(&id)
+                .is_some_and(|one| one.state != State::Withdrawn)
+        };
+        self.ledger.forget(now, lives);
         let marks = &self.ledger.marks;
         self.population.forget(now, |dir| {
-            let from = dir.to_vec();
-            let within = |key: &PathKey| key.as_bytes().starts_with(dir);
+            let Ok(start) = PathKey::from_bytes(dir.to_vec()) else {
+                return false;
+            };
             marks
-                .range(std::ops::RangeFrom {
-                    start: PathKey::from_bytes(from).unwrap_or_default(),
-                })
-                .take_while(|(key, _)| within(key))
+                .range(start.clone()..)
+                .take_while(|(key, _)| start.contains(key.as_bytes()))
                 .any(|(_, mark)| mark.deed.harms())
-        });
-        self.findings.retain(|_, finding| {
-            millis(finding.to) >= now - HORIZON || finding.state == State::Open
         });
         let used: BTreeSet<u32> = self.ledger.who();
         if let Some(moved) = self.actors.compact(&used) {

@@ -54,13 +54,13 @@ impl Ledger {
         if seen.ours {
             return old.map(|mark| mark.finding).filter(|finding| *finding > 0);
         }
-        self.mark(seen, old, soft, stock);
+        self.mark(seen, old.as_ref(), soft, stock);
         None
     }
 
-    fn mark(&mut self, seen: &Seen<'_>, old: Option<Mark>, soft: bool, stock: &dyn Stock) {
+    fn mark(&mut self, seen: &Seen<'_>, old: Option<&Mark>, soft: bool, stock: &dyn Stock) {
         let observed = seen.observed;
-        let recent = old.as_ref().filter(|mark| {
+        let recent = old.filter(|mark| {
             mark.deed.harms() || (mark.before.is_some() && seen.at - mark.at <= QUIET)
         });
         let origin = recent.map_or(observed.before, |mark| mark.before);
@@ -70,10 +70,10 @@ impl Ledger {
         let Some(deed) = mark::deed(origin.as_ref(), observed.after.as_ref(), novel) else {
             return;
         };
-        let harmed = old.as_ref().filter(|mark| mark.deed.harms());
+        let harmed = old.filter(|mark| mark.deed.harms());
         let born = match deed {
             Deed::Created => Some((seen.at, seen.who)),
-            _ => old.as_ref().and_then(|mark| mark.born),
+            _ => old.and_then(|mark| mark.born),
         };
         let first = harmed.filter(|_| deed.harms());
         let mark = Mark {
@@ -92,7 +92,7 @@ impl Ledger {
             soft,
             novel,
             excused: false,
-            finding: old.as_ref().map_or(0, |mark| mark.finding),
+            finding: old.map_or(0, |mark| mark.finding),
         };
         self.put(mark);
     }
@@ -178,12 +178,14 @@ impl Ledger {
         })
     }
 
-    /// Forgets what is older than any rule looks.
-    pub(super) fn forget(&mut self, now: i64) {
+    /// Forgets what is older than any rule looks, but not what belongs to a finding that lives: an event
+    /// does not shrink because it lasts.
+    pub(super) fn forget(&mut self, now: i64, lives: impl Fn(u64) -> bool) {
         self.marks.retain(|_, mark| {
             // A novel file of noise may be what is left of a file that was removed.
             let long = mark.deed.harms() || mark.novel;
-            mark.at >= now - if long { HORIZON } else { HARMLESS_HORIZON }
+            let horizon = if long { HORIZON } else { HARMLESS_HORIZON };
+            mark.at >= now - horizon || (mark.finding > 0 && lives(mark.finding))
         });
         self.recount();
         let lost: BTreeSet<BlobId> = self.marks.values().filter_map(|mark| mark.lost).collect();

@@ -51,6 +51,10 @@ pub(super) const NOTICE_WINDOW: i64 = 5 * MINUTE;
 /// Keys whose metadata changed in five minutes (start value).
 pub(super) const NOTICE_RESTYLED: usize = 1_000;
 
+/// Share of a small subtree (ten files lost, fewer than fifty there), in per cent. Chosen here: too small
+/// for an alarm, but not to be passed over.
+pub(super) const NOTICE_SMALL_SHARE: u64 = 50;
+
 // --- Alarm (a): unique content lost.
 
 /// Subtrees with fewer files do not count by themselves, only as part of larger ones (start value).
