@@ -12,7 +12,9 @@ use super::cases::candidates;
 use super::excuse::Traces;
 use super::finding::{Finding, Point, State};
 use super::ledger::{Ledger, Seen};
-use super::limits::{FORGET_EVERY, HORIZON, HOUR, QUIET, SCRAMBLED_SIGNED};
+use super::limits::{
+    FORGET_EVERY, HORIZON, HOUR, JUDGE_CHANGES, JUDGE_EVERY, QUIET, SCRAMBLED_SIGNED,
+};
 use super::mark::Deed;
 use super::moment::{self, Points};
 use super::population::Population;
@@ -33,6 +35,9 @@ pub struct Detector {
     findings: BTreeMap<u64, Finding>,
     last_id: u64,
     forgot_at: i64,
+    judged_at: i64,
+    /// Changes since then.
+    unjudged: usize,
 }
 
 /// What a candidate amounts to, before it has an identity.
@@ -68,9 +73,18 @@ impl Detector {
         let mut changed = BTreeSet::new();
         if !point.observed.is_empty() {
             self.take(point, now, stock, &mut changed);
-            self.excuse();
+        }
+        self.unjudged += point.observed.len();
+        let moved = self.ledger.has_moved();
+        if moved {
             self.learn(point.number, now);
+        }
+        let due = self.unjudged > 0 && now - self.judged_at >= JUDGE_EVERY;
+        if moved || due || self.unjudged >= JUDGE_CHANGES {
+            self.excuse();
             self.judge(stock, &mut changed);
+            self.judged_at = now;
+            self.unjudged = 0;
         }
         self.points.add(point.number, point.blurred);
         self.close(now, &mut changed);

@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) beyond: BTreeMap<(Deed, Who), Beyond>,
     /// Contents that marks of this point lost.
     unasked: Vec<BlobId>,
+    /// Damage came or went since somebody asked.
+    moved: bool,
     harmful: usize,
     harmless: usize,
 }
@@ -114,6 +116,7 @@ impl Ledger {
     fn remove(&mut self, key: &PathKey) -> Option<Mark> {
         let mark = self.marks.remove(key)?;
         if mark.deed.harms() {
+            self.moved = true;
             self.harmful -= 1;
         } else {
             self.harmless -= 1;
@@ -123,6 +126,7 @@ impl Ledger {
 
     fn put(&mut self, mark: Mark) {
         if mark.deed.harms() {
+            self.moved = true;
             if self.harmful >= HARMFUL_MAX {
                 let beyond = self.beyond.entry((mark.deed, mark.who)).or_default();
                 if mark.deed == Deed::Removed {
@@ -157,8 +161,14 @@ impl Ledger {
         touched.sort_unstable();
         touched.dedup();
         for content in touched {
-            self.lost.insert(content, stock.is_live(&content));
+            let live = stock.is_live(&content);
+            self.moved |= self.lost.insert(content, live) != Some(live);
         }
+    }
+
+    /// Whether damage came or went since this was last asked.
+    pub(super) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Whether what this key held is nowhere any more.

@@ -131,3 +131,11 @@ pub(super) const CLASSES_MAX: usize = 1_024;
 pub(super) const POINTS_MAX: usize = 17_280;
 /// How often what is too old is forgotten. Chosen here: going through all marks takes milliseconds.
 pub(super) const FORGET_EVERY: i64 = MINUTE;
+
+// --- Work.
+
+/// Harmless changes are judged when so many have come, as few as any rule fires on. Chosen here.
+pub(super) const JUDGE_CHANGES: usize = 20;
+/// Or after so long: weighing a full memory takes a third of a second, and an editor saves all day.
+/// Damage is judged at once. Chosen here.
+pub(super) const JUDGE_EVERY: i64 = MINUTE;
