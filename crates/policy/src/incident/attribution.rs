@@ -66,8 +66,13 @@ fn responsible<'a>(
         if own.len() * 10 < marks.len() * RESPONSIBLE {
             continue;
         }
-        if let Some(verdict) = (rule.weigh)(scene, own).filter(|verdict| verdict.level >= all.level)
-        {
+        // All of them: nothing to weigh again.
+        let verdict = if own.len() == marks.len() {
+            Some(all.clone())
+        } else {
+            (rule.weigh)(scene, own)
+        };
+        if let Some(verdict) = verdict.filter(|verdict| verdict.level >= all.level) {
             return Some(split(scene, marks, grain, vec![(*group, verdict)]));
         }
     }

@@ -2,28 +2,44 @@
 
 use std::collections::BTreeSet;
 
-use model::{BlobId, Level, PathKey};
+use model::{BlobId, Level};
 
 use super::attribution::{Candidate, Near, attribute};
 use super::mark::{Deed, Mark};
 use super::rules::{Mode, Rule, pieces};
 use super::scene::Scene;
 
+/// Marks that a rule has claimed, by where they lie in memory: nothing moves while marks are weighed, and
+/// comparing long keys for each rule would cost more than the rules. Only ever asked for membership.
+#[derive(Default)]
+struct Taken(BTreeSet<usize>);
+
+impl Taken {
+    fn has(&self, mark: &Mark) -> bool {
+        self.0.contains(&std::ptr::from_ref(mark).addr())
+    }
+
+    fn add(&mut self, marks: &[&Mark]) {
+        self.0
+            .extend(marks.iter().map(|mark| std::ptr::from_ref(*mark).addr()));
+    }
+}
+
 pub(super) fn candidates<'a>(scene: &mut Scene<'a>, mode: Mode) -> Vec<Candidate<'a>> {
     let ledger = scene.ledger;
     let mut sorted: Vec<&'a Mark> = ledger.marks.values().collect();
     sorted.sort_by_key(|mark| mark.at);
-    let mut taken: BTreeSet<&'a PathKey> = BTreeSet::new();
+    let mut taken = Taken::default();
     let mut found = Vec::new();
     for rule in mode.rules() {
         let selected: Vec<&Mark> = sorted
             .iter()
-            .filter(|mark| !taken.contains(&mark.key) && (rule.selects)(scene, mark))
+            .filter(|mark| !taken.has(mark) && (rule.selects)(scene, mark))
             .copied()
             .collect();
         let mut of_rule = weigh_pieces(scene, *rule, selected);
-        for candidate in &mut of_rule {
-            taken.extend(candidate.marks.iter().map(|mark| &mark.key));
+        for candidate in &of_rule {
+            taken.add(&candidate.marks);
         }
         if rule.joins {
             for candidate in of_rule
@@ -71,7 +87,7 @@ fn join<'a>(
     scene: &Scene<'_>,
     candidate: &mut Candidate<'a>,
     sorted: &[&'a Mark],
-    taken: &mut BTreeSet<&'a PathKey>,
+    taken: &mut Taken,
 ) {
     let near = Near::of(&candidate.marks);
     let came: BTreeSet<BlobId> = sorted
@@ -94,10 +110,10 @@ fn join<'a>(
             && theirs
             && !moved
             && !mark.excused
-            && !taken.contains(&mark.key)
+            && !taken.has(mark)
             && !scene.was_temporary(mark)
     });
     let more: Vec<&Mark> = more.copied().collect();
-    taken.extend(more.iter().map(|mark| &mark.key));
+    taken.add(&more);
     candidate.marks.extend(more);
 }

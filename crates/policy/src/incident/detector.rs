@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::key::PathKey;
+use model::key::{PathKey, parent};
 use model::{Level, Timestamp};
 
 use super::actors::{Actors, Who};
@@ -12,7 +12,9 @@ use super::cases::candidates;
 use super::excuse::Traces;
 use super::finding::{Finding, Point, State};
 use super::ledger::{Ledger, Seen};
-use super::limits::{FORGET_EVERY, HORIZON, HOUR, QUIET, SCRAMBLED_SIGNED};
+use super::limits::{
+    FORGET_EVERY, HORIZON, HOUR, JUDGE_CHANGES, JUDGE_EVERY, QUIET, SCRAMBLED_SIGNED,
+};
 use super::mark::Deed;
 use super::moment::{self, Points};
 use super::population::Population;
@@ -33,6 +35,9 @@ pub struct Detector {
     findings: BTreeMap<u64, Finding>,
     last_id: u64,
     forgot_at: i64,
+    judged_at: i64,
+    /// Changes since then.
+    unjudged: usize,
 }
 
 /// What a candidate amounts to, before it has an identity.
@@ -68,9 +73,18 @@ impl Detector {
         let mut changed = BTreeSet::new();
         if !point.observed.is_empty() {
             self.take(point, now, stock, &mut changed);
-            self.excuse();
+        }
+        self.unjudged += point.observed.len();
+        let moved = self.ledger.has_moved();
+        if moved {
             self.learn(point.number, now);
+        }
+        let due = self.unjudged > 0 && now - self.judged_at >= JUDGE_EVERY;
+        if moved || due || self.unjudged >= JUDGE_CHANGES {
+            self.excuse();
             self.judge(stock, &mut changed);
+            self.judged_at = now;
+            self.unjudged = 0;
         }
         self.points.add(point.number, point.blurred);
         self.close(now, &mut changed);
@@ -109,17 +123,17 @@ impl Detector {
                 }
             })
             .collect();
+        // In the order of the map: neighbours are found where the last one was.
         seen.sort_by(|one, other| {
-            (one.at, &one.observed.key).cmp(&(other.at, &other.observed.key))
+            (&one.observed.key, one.at).cmp(&(&other.observed.key, other.at))
         });
         self.population.begin(&seen, now);
-        let mut soft: BTreeMap<Option<PathKey>, bool> = BTreeMap::new();
+        let mut soft: BTreeMap<Option<&[u8]>, bool> = BTreeMap::new();
         let mut repaired = BTreeSet::new();
         for one in &seen {
             let key = &one.observed.key;
-            let soft = *soft
-                .entry(key.parent())
-                .or_insert_with(|| stock.regenerable(key));
+            let dir = parent(key.as_bytes());
+            let soft = *soft.entry(dir).or_insert_with(|| stock.regenerable(key));
             repaired.extend(self.ledger.take(one, soft, stock));
         }
         self.ledger.look_for_contents(point.observed, stock);
@@ -315,20 +329,25 @@ impl Detector {
 
     fn forget(&mut self, now: i64) {
         self.forgot_at = now;
-        self.ledger.forget(now);
+        self.findings.retain(|_, finding| {
+            finding.state == State::Open || millis(finding.to) >= now - HORIZON
+        });
+        let findings = &self.findings;
+        let lives = |id| {
+            findings
+                .get(&id)
+                .is_some_and(|one| one.state != State::Withdrawn)
+        };
+        self.ledger.forget(now, lives);
         let marks = &self.ledger.marks;
         self.population.forget(now, |dir| {
-            let from = dir.to_vec();
-            let within = |key: &PathKey| key.as_bytes().starts_with(dir);
+            let Ok(start) = PathKey::from_bytes(dir.to_vec()) else {
+                return false;
+            };
             marks
-                .range(std::ops::RangeFrom {
-                    start: PathKey::from_bytes(from).unwrap_or_default(),
-                })
-                .take_while(|(key, _)| within(key))
+                .range(start.clone()..)
+                .take_while(|(key, _)| start.contains(key.as_bytes()))
                 .any(|(_, mark)| mark.deed.harms())
-        });
-        self.findings.retain(|_, finding| {
-            millis(finding.to) >= now - HORIZON || finding.state == State::Open
         });
         let used: BTreeSet<u32> = self.ledger.who();
         if let Some(moved) = self.actors.compact(&used) {

@@ -111,11 +111,13 @@ impl<'a> Traces<'a> {
         {
             Some(facts) => {
                 self.rotated.insert((dir, unrotated(mark.key.name())));
-                let kind = (dir, extension(mark.key.name()), program, looks(facts.looks));
-                let turned = self.turned.entry(kind).or_default();
-                turned.0 = turned.0.saturating_add(facts.size);
+                if mark.deed == Deed::Created && is_numbered(mark.key.name()) {
+                    let kind = (dir, extension(mark.key.name()), program, looks(facts.looks));
+                    let turned = self.turned.entry(kind).or_default();
+                    turned.0 = turned.0.saturating_add(facts.size);
+                }
             }
-            None if mark.deed == Deed::Removed => {
+            None if mark.deed == Deed::Removed && is_numbered(mark.key.name()) => {
                 let before = mark.before.map_or(Looks::Unknown, |facts| facts.looks);
                 let kind = (dir, extension(mark.key.name()), program, looks(before));
                 let turned = self.turned.entry(kind).or_default();
@@ -174,7 +176,7 @@ impl<'a> Traces<'a> {
     }
 
     /// A log was turned over, or a store wrote new files for old ones: the same program, the same kind of
-    /// bytes, the same extension and directory.
+    /// bytes, the same extension and directory, names that are numbers.
     fn by_rotation(&self, mark: &Mark, program: Option<u32>) -> bool {
         let (Some(dir), Some(before)) = (parent(mark.key.as_bytes()), mark.before) else {
             return false;
@@ -190,6 +192,7 @@ impl<'a> Traces<'a> {
         let kind = (dir, extension(name), program, looks(before.looks));
         // At least a fifth comes back: stores merge files that hold the same keys, but not to nothing.
         program.is_some()
+            && is_numbered(name)
             && self.turned.get(&kind).is_some_and(|(written, removed)| {
                 *written > 0 && written.saturating_mul(5) >= *removed
             })
@@ -213,6 +216,14 @@ fn version_control(key: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     let at = key.windows(6).position(|part| part == b"\0.git\0")?;
     Some((&key[..at], &key[at + 6..]))
+}
+
+/// Whether a store named it: digits of a number, such as `000123.sst`. People name files in words.
+fn is_numbered(name: &[u8]) -> bool {
+    let end = extension(name);
+    let stem = &name[..name.len() - end.len()];
+    let stem = stem.strip_suffix(b".").unwrap_or(stem);
+    stem.len() >= 4 && stem.iter().all(u8::is_ascii_hexdigit) && stem.iter().any(u8::is_ascii_digit)
 }
 
 fn is_package_database(mark: &Mark) -> bool {

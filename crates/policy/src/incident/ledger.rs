@@ -30,6 +30,10 @@ pub(super) struct Ledger {
     novel: BTreeMap<BlobId, i64>,
     /// What did not fit, by deed and actor.
     pub(super) beyond: BTreeMap<(Deed, Who), Beyond>,
+    /// Contents that marks of this point lost.
+    unasked: Vec<BlobId>,
+    /// Damage came or went since somebody asked.
+    moved: bool,
     harmful: usize,
     harmless: usize,
 }
@@ -52,13 +56,13 @@ impl Ledger {
         if seen.ours {
             return old.map(|mark| mark.finding).filter(|finding| *finding > 0);
         }
-        self.mark(seen, old, soft, stock);
+        self.mark(seen, old.as_ref(), soft, stock);
         None
     }
 
-    fn mark(&mut self, seen: &Seen<'_>, old: Option<Mark>, soft: bool, stock: &dyn Stock) {
+    fn mark(&mut self, seen: &Seen<'_>, old: Option<&Mark>, soft: bool, stock: &dyn Stock) {
         let observed = seen.observed;
-        let recent = old.as_ref().filter(|mark| {
+        let recent = old.filter(|mark| {
             mark.deed.harms() || (mark.before.is_some() && seen.at - mark.at <= QUIET)
         });
         let origin = recent.map_or(observed.before, |mark| mark.before);
@@ -68,10 +72,10 @@ impl Ledger {
         let Some(deed) = mark::deed(origin.as_ref(), observed.after.as_ref(), novel) else {
             return;
         };
-        let harmed = old.as_ref().filter(|mark| mark.deed.harms());
+        let harmed = old.filter(|mark| mark.deed.harms());
         let born = match deed {
             Deed::Created => Some((seen.at, seen.who)),
-            _ => old.as_ref().and_then(|mark| mark.born),
+            _ => old.and_then(|mark| mark.born),
         };
         let first = harmed.filter(|_| deed.harms());
         let mark = Mark {
@@ -90,7 +94,7 @@ impl Ledger {
             soft,
             novel,
             excused: false,
-            finding: old.as_ref().map_or(0, |mark| mark.finding),
+            finding: old.map_or(0, |mark| mark.finding),
         };
         self.put(mark);
     }
@@ -112,6 +116,7 @@ impl Ledger {
     fn remove(&mut self, key: &PathKey) -> Option<Mark> {
         let mark = self.marks.remove(key)?;
         if mark.deed.harms() {
+            self.moved = true;
             self.harmful -= 1;
         } else {
             self.harmless -= 1;
@@ -121,6 +126,7 @@ impl Ledger {
 
     fn put(&mut self, mark: Mark) {
         if mark.deed.harms() {
+            self.moved = true;
             if self.harmful >= HARMFUL_MAX {
                 let beyond = self.beyond.entry((mark.deed, mark.who)).or_default();
                 if mark.deed == Deed::Removed {
@@ -133,6 +139,7 @@ impl Ledger {
                 return;
             }
             self.harmful += 1;
+            self.unasked.extend(mark.lost);
         } else {
             if self.harmless >= HARMLESS_MAX {
                 return;
@@ -145,18 +152,23 @@ impl Ledger {
     /// Asks anew about contents that the point may have taken away or brought back. To be called when
     /// all of it was taken up.
     pub(super) fn look_for_contents(&mut self, observed: &[Observed], stock: &dyn Stock) {
-        let mut touched = BTreeSet::new();
-        for seen in observed {
-            if let Some(mark) = self.marks.get(&seen.key).filter(|mark| mark.deed.harms()) {
-                touched.extend(mark.lost);
-            }
+        let mut touched = std::mem::take(&mut self.unasked);
+        for seen in observed.iter().filter(|_| !self.lost.is_empty()) {
             let contents = [seen.before, seen.after];
             let contents = contents.iter().flatten().filter_map(|facts| facts.content);
             touched.extend(contents.filter(|content| self.lost.contains_key(content)));
         }
+        touched.sort_unstable();
+        touched.dedup();
         for content in touched {
-            self.lost.insert(content, stock.is_live(&content));
+            let live = stock.is_live(&content);
+            self.moved |= self.lost.insert(content, live) != Some(live);
         }
+    }
+
+    /// Whether damage came or went since this was last asked.
+    pub(super) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Whether what this key held is nowhere any more.
@@ -176,12 +188,14 @@ impl Ledger {
         })
     }
 
-    /// Forgets what is older than any rule looks.
-    pub(super) fn forget(&mut self, now: i64) {
+    /// Forgets what is older than any rule looks, but not what belongs to a finding that lives: an event
+    /// does not shrink because it lasts.
+    pub(super) fn forget(&mut self, now: i64, lives: impl Fn(u64) -> bool) {
         self.marks.retain(|_, mark| {
             // A novel file of noise may be what is left of a file that was removed.
             let long = mark.deed.harms() || mark.novel;
-            mark.at >= now - if long { HORIZON } else { HARMLESS_HORIZON }
+            let horizon = if long { HORIZON } else { HARMLESS_HORIZON };
+            mark.at >= now - horizon || (mark.finding > 0 && lives(mark.finding))
         });
         self.recount();
         let lost: BTreeSet<BlobId> = self.marks.values().filter_map(|mark| mark.lost).collect();

@@ -51,6 +51,10 @@ pub(super) const NOTICE_WINDOW: i64 = 5 * MINUTE;
 /// Keys whose metadata changed in five minutes (start value).
 pub(super) const NOTICE_RESTYLED: usize = 1_000;
 
+/// Share of a small subtree (ten files lost, fewer than fifty there), in per cent. Chosen here: too small
+/// for an alarm, but not to be passed over.
+pub(super) const NOTICE_SMALL_SHARE: u64 = 50;
+
 // --- Alarm (a): unique content lost.
 
 /// Subtrees with fewer files do not count by themselves, only as part of larger ones (start value).
@@ -127,3 +131,11 @@ pub(super) const CLASSES_MAX: usize = 1_024;
 pub(super) const POINTS_MAX: usize = 17_280;
 /// How often what is too old is forgotten. Chosen here: going through all marks takes milliseconds.
 pub(super) const FORGET_EVERY: i64 = MINUTE;
+
+// --- Work.
+
+/// Harmless changes are judged when so many have come, as few as any rule fires on. Chosen here.
+pub(super) const JUDGE_CHANGES: usize = 20;
+/// Or after so long: weighing a full memory takes a third of a second, and an editor saves all day.
+/// Damage is judged at once. Chosen here.
+pub(super) const JUDGE_EVERY: i64 = MINUTE;

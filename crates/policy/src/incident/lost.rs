@@ -4,8 +4,8 @@ use model::Level;
 
 use super::limits::{
     ALARM_SHARE, ALARM_SHARE_BLURRED, ALARM_SHARE_DAY, DAY, HOUR, MINUTE, NOTICE_BYTES,
-    NOTICE_FILES, NOTICE_SHARE, NOTICE_WINDOW, PIN_BYTES, PIN_FILES, PIN_SHARE, PIN_SHARE_FILES,
-    SUBTREE_FILES,
+    NOTICE_FILES, NOTICE_SHARE, NOTICE_SMALL_SHARE, NOTICE_WINDOW, PIN_BYTES, PIN_FILES, PIN_SHARE,
+    PIN_SHARE_FILES, SUBTREE_FILES,
 };
 use super::mark::Mark;
 use super::scene::Scene;
@@ -104,6 +104,8 @@ fn subtree(scene: &mut Scene<'_>, dir: &[u8], lost: &[&Mark], usual: Option<u64>
         Some(Level::Notice)
     } else if large && is_share(hour.0, ALARM_SHARE) {
         // Usual for this program, but no less a bulk change.
+        Some(Level::Notice)
+    } else if !large && hour.0 >= PIN_SHARE_FILES && is_share(hour.0, NOTICE_SMALL_SHARE) {
         Some(Level::Notice)
     } else if large && hour.0 >= PIN_SHARE_FILES && is_share(hour.0, PIN_SHARE) {
         Some(Level::Pin)

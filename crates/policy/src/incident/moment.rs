@@ -47,3 +47,52 @@ impl Points {
             .map(|(number, _)| *number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::PathKey;
+
+    use super::*;
+    use crate::incident::mark::Deed;
+
+    fn mark(at: i64) -> Mark {
+        Mark {
+            key: PathKey::from_path(at.to_string().as_bytes()).unwrap(),
+            at,
+            point: 0,
+            blurred: false,
+            who: None,
+            deed: Deed::Removed,
+            before: None,
+            after: None,
+            lost: None,
+            born: None,
+            soft: false,
+            novel: false,
+            excused: false,
+            finding: 0,
+        }
+    }
+
+    #[test]
+    fn the_start_is_where_three_keys_are() {
+        // One alone long before, two in a bin, then the event at 120.5 s.
+        let times = [3_000, 61_000, 62_000, 120_500, 121_000, 122_000, 140_000];
+        let marks: Vec<Mark> = times.into_iter().map(mark).collect();
+        let marks: Vec<&Mark> = marks.iter().collect();
+        assert_eq!(start(&marks, false), 120_500);
+        assert_eq!(start(&marks, true), 3_000, "all by the one who did it");
+        assert_eq!(start(&marks[..3], false), 3_000, "no bin holds three");
+    }
+
+    #[test]
+    fn a_blurred_point_is_never_the_last_good_one() {
+        let mut points = Points::default();
+        for (number, blurred) in [(1, false), (2, false), (3, true), (4, true), (5, false)] {
+            points.add(number, blurred);
+        }
+        assert_eq!(points.last_good(6), Some(5));
+        assert_eq!(points.last_good(5), Some(2));
+        assert_eq!(points.last_good(1), None);
+    }
+}

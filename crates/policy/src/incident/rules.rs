@@ -104,7 +104,7 @@ pub(super) fn pieces<'a>(sorted: &[&'a Mark]) -> Vec<Vec<&'a Mark>> {
     for mark in sorted {
         match pieces.last_mut() {
             Some(piece) if piece.last().is_some_and(|last| mark.at - last.at <= QUIET) => {
-                piece.push(mark)
+                piece.push(mark);
             }
             _ => pieces.push(vec![mark]),
         }

@@ -41,9 +41,11 @@ pub(crate) const ATTACKS: [Attack; 26] = [
 
 fn others(script: &mut Script) {
     script.honest().by("vim", 900, 50);
-    script.edit("work/app/src/m0/c0.rs");
+    script.edit("mail/cur-index");
     script.wait(7 * SECOND);
-    script.remove("work/app/src/m1/c1.rs");
+    if script.exists("mail/draft") {
+        script.remove("mail/draft");
+    }
     script.wait(9 * SECOND);
 }
 

@@ -6,7 +6,7 @@ use super::script::{MINUTE, SECOND, Script};
 
 pub(crate) type Play = (&'static str, fn(&mut Script));
 
-pub(crate) const BENIGN: [Play; 26] = [
+pub(crate) const BENIGN: [Play; 28] = [
     ("git checkout", git_checkout),
     ("git checkout, nobody known", git_checkout_unknown),
     ("git rebase", git_rebase),
@@ -33,6 +33,8 @@ pub(crate) const BENIGN: [Play; 26] = [
     ("store merges its files", compaction),
     ("chown -R to another user", chown),
     ("gpg of three letters", gpg_letters),
+    ("sed -i over a tree", sed),
+    ("our own restore", our_restore),
 ];
 
 fn touch_git(script: &mut Script) {
@@ -338,5 +340,23 @@ fn gpg_letters(script: &mut Script) {
         let facts = script.fresh(9_000, Looks::Random);
         script.wait(9 * SECOND).put(&format!("{path}.gpg"), facts);
         script.remove(&path);
+    }
+}
+
+fn sed(script: &mut Script) {
+    script.by("sed", 614, 50);
+    for path in script.files("docs") {
+        script.wait(2);
+        script.edit(&path);
+    }
+}
+
+fn our_restore(script: &mut Script) {
+    script.by("recoup", 615, 50);
+    script.actors.last_mut().unwrap().ours = true;
+    script.remove_all("docs", 5);
+    for path in script.files("photos") {
+        let facts = script.fresh(9_000, Looks::Random);
+        script.wait(2).put(&path, facts);
     }
 }

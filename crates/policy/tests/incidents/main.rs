@@ -10,5 +10,7 @@ mod attacks;
 mod stores;
 mod laws;
 mod thresholds;
+mod life;
+mod amid;
 mod table;
 mod speed;

@@ -94,10 +94,76 @@ fn a_hundred_thousand_changes_in_one_point() {
             .filter(|one| one.level > Level::Pin)
             .map(recoup_policy::Finding::damaged)
             .sum();
-        if width == 1 && kinds.start < 2 {
-            assert_eq!(damaged, OBSERVATIONS, "{name}");
-            assert!(found.iter().all(|one| one.keys.len() <= 65_536));
-        }
+        let harmful = match (kinds.start, width) {
+            (0 | 1, 1) => OBSERVATIONS,
+            (_, 1) => 0,
+            _ => OBSERVATIONS - OBSERVATIONS / 3,
+        };
+        assert_eq!(
+            damaged,
+            harmful,
+            "{name}: {:?}",
+            found.iter().map(|one| &one.about).collect::<Vec<_>>()
+        );
+        assert!(found.iter().all(|one| one.keys.len() <= 65_536));
         assert!(cfg!(debug_assertions) || took < LIMIT, "{name}: {took:?}");
     }
+}
+
+/// After the worst, an editor goes on: a hundred points of one change each.
+#[test]
+fn work_goes_on_beside_a_full_memory() {
+    let actors = [Actor {
+        pid: 9,
+        comm: "x".into(),
+        ..Actor::default()
+    }];
+    let removed = |at: u64| Observed {
+        key: key(&format!("d{}/f{at}", at % 500)),
+        time: stamp(0),
+        actor: Some(0),
+        before: Some(file(at, 5_000, Looks::Compressible)),
+        after: None,
+    };
+    let observed: Vec<Observed> = (0..65_000).map(removed).collect();
+    let mut detector = Detector::new(Mode::Tree);
+    detector.point(
+        &Point {
+            number: 1,
+            time: stamp(5_000),
+            blurred: false,
+            observed: &observed,
+            actors: &actors,
+        },
+        &Million,
+    );
+    let begin = Instant::now();
+    let points = 100_u64;
+    for number in 2..2 + points {
+        let now = (number * 5_000).cast_signed();
+        let saved = [Observed {
+            key: key("notes.txt"),
+            time: stamp(now),
+            actor: None,
+            before: Some(file(number, 5_000, Looks::Compressible)),
+            after: Some(file(number + 1, 5_000, Looks::Compressible)),
+        }];
+        detector.point(
+            &Point {
+                number,
+                time: stamp(now),
+                blurred: false,
+                observed: &saved,
+                actors: &actors,
+            },
+            &Million,
+        );
+    }
+    let took = begin.elapsed();
+    println!("{points} points of one change beside 65,000 marks in {took:?}, 500 s of the world");
+    // 3 % of a core.
+    assert!(
+        cfg!(debug_assertions) || took < Duration::from_secs(15),
+        "{took:?}"
+    );
 }

@@ -40,13 +40,13 @@ fn honest_work_raises_no_alarm() {
     }
 }
 
-struct Row {
-    delay: i64,
-    recall: f64,
-    precision: f64,
+pub(crate) struct Row {
+    pub(crate) delay: i64,
+    pub(crate) recall: f64,
+    pub(crate) precision: f64,
     /// Points between the named last good one and the true one; negative: too early.
-    moment: i64,
-    actor: bool,
+    pub(crate) moment: i64,
+    pub(crate) actor: bool,
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn every_attack_is_found_and_named() {
     let mut wrong = Vec::new();
     for seed in 0..SEEDS {
         for (name, seconds, write) in ATTACKS {
-            let row = row(name, write, seed);
+            let row = row(name, seed, write);
             if seed == 0 {
                 println!(
                     "{name:<34} {:>8} {:>6.1}% {:>8.1}% {:>7} {:>6}",
@@ -83,7 +83,7 @@ fn every_attack_is_found_and_named() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-fn row(name: &str, write: fn(&mut Script), seed: u64) -> Row {
+pub(crate) fn row(name: &str, seed: u64, write: impl FnOnce(&mut Script)) -> Row {
     let mut dice = Dice(seed);
     let tree = home(&mut dice);
     let mut script = Script::new(tree.clone(), dice);

@@ -223,6 +223,8 @@ pub(crate) fn home(dice: &mut Dice) -> Tree {
         "work/app/.git/index",
         "work/app/.git/HEAD",
         "var/lib/dpkg/status",
+        "mail/cur-index",
+        "mail/draft",
         "db/data.sqlite",
     ] {
         add(&mut tree, dice, path, 4_000, Compressible, 0o644);
