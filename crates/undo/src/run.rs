@@ -106,7 +106,7 @@ impl Work<'_> {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.not_begun(number, safety, error)),
         };
-        self.finish(number, plan, safety, outcome)
+        self.finish(number, plan, safety, &outcome)
     }
 
     /// Goes on with an operation that was interrupted.
@@ -114,7 +114,7 @@ impl Work<'_> {
         let (plan, safety) = self.planned(operation)?;
         let number = operation.begun.number;
         let outcome = self.ground.run(number, &plan, Way::Resume)?;
-        self.finish(number, &plan, safety, outcome)
+        self.finish(number, &plan, safety, &outcome)
     }
 
     /// Takes back what an interrupted operation did.
@@ -175,7 +175,7 @@ impl Work<'_> {
         number: u64,
         plan: &Plan,
         safety: SnapshotId,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) -> Result<Report> {
         if outcome.cancelled {
             return Err(UndoError::Cancelled { number });
@@ -187,7 +187,7 @@ impl Work<'_> {
         keys.dedup();
         let left = self.ground.keep(Arc::from(keys))?;
         let found = self.entries(left)?;
-        let (open, notes, done) = open_of(plan, &outcome, &found);
+        let (open, notes, done) = open_of(plan, outcome, &found);
         let amounts = Amounts {
             kept: open.kept.len() as u64,
             conflicts: open.conflicts.len() as u64,
@@ -334,6 +334,21 @@ fn open_of(
             StepResult::NotReached => defer("interrupted before".to_owned()),
         }
     }
+    late_writes(plan, outcome, found, &mut open, &mut notes);
+    open.conflicts.sort_by(|one, two| one.key.cmp(&two.key));
+    open.kept.sort_by(|one, two| one.key.cmp(&two.key));
+    open.deferred.sort_by(|one, two| one.key.cmp(&two.key));
+    (open, notes, amounts_of(&done))
+}
+
+/// What was written to files after they had been displaced.
+fn late_writes(
+    plan: &Plan,
+    outcome: &Outcome,
+    found: &HashMap<PathKey, Entry>,
+    open: &mut Plan,
+    notes: &mut Vec<(PathKey, String)>,
+) {
     for late in &outcome.late_writes {
         let step = &plan.steps[late.step];
         open.conflicts.push(Conflict {
@@ -352,10 +367,6 @@ fn open_of(
         let words = format!("late write{who}, kept as {}", late.quarantined.display());
         notes.push((late.key.clone(), words));
     }
-    open.conflicts.sort_by(|one, two| one.key.cmp(&two.key));
-    open.kept.sort_by(|one, two| one.key.cmp(&two.key));
-    open.deferred.sort_by(|one, two| one.key.cmp(&two.key));
-    (open, notes, amounts_of(&done))
 }
 
 /// Whether a path is as the step leaves it but for what only root may set, or what zeros look like.

@@ -43,7 +43,7 @@ enum What {
         who: String,
     },
     Checkpoint,
-    Incident(Incident),
+    Incident(Box<Incident>),
     Pin {
         removed: bool,
     },
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
                 who: who(&point),
             },
             TimelineRecord::Checkpoint { .. } => What::Checkpoint,
-            TimelineRecord::Incident { incident, .. } => What::Incident(incident),
+            TimelineRecord::Incident { incident, .. } => What::Incident(Box::new(incident)),
             TimelineRecord::Pin { removed, .. } => What::Pin { removed },
         };
         let row = Row {
