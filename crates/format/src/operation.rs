@@ -4,7 +4,7 @@ use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use model::operation::{Amounts, Begun, Ended, Listed, OperationKind, Outcome};
-use model::{BlobId, SnapshotId};
+use model::{BlobId, PathKey, SnapshotId};
 
 use crate::error::FormatError;
 use crate::extents::blob_id;
@@ -36,6 +36,7 @@ mod begun {
     pub(super) const WORK: u64 = 12;
     pub(super) const PROGRAM: u64 = 13;
     pub(super) const INCIDENT: u64 = 14;
+    pub(super) const BELOW: u64 = 15;
 }
 
 /// Fields of [`Ended`].
@@ -60,7 +61,7 @@ pub fn encode_begun(record: &Begun) -> Vec<u8> {
 }
 
 fn write_begun<W: Write>(b: &Begun, e: &mut Encoder<W>) -> Written<W> {
-    e.map(15)?.u64(begun::NUMBER)?.u64(b.number)?;
+    e.map(16)?.u64(begun::NUMBER)?.u64(b.number)?;
     e.u64(begun::KIND)?.u8(b.kind as u8)?;
     e.u64(begun::HOST)?.str(&b.host)?;
     e.u64(begun::USER)?.str(&b.user)?;
@@ -81,6 +82,7 @@ fn write_begun<W: Write>(b: &Begun, e: &mut Encoder<W>) -> Written<W> {
         Some(incident) => _ = e.u64(begun::INCIDENT)?.u64(incident)?,
         None => _ = e.u64(begun::INCIDENT)?.null()?,
     }
+    e.u64(begun::BELOW)?.bytes(b.below.as_bytes())?;
     Ok(())
 }
 
@@ -172,6 +174,7 @@ fn read_begun(d: &mut Decoder<'_>) -> Result<Begun, Refused> {
         planned: Amounts::default(),
         work: Vec::new(),
         program: String::new(),
+        below: PathKey::root(),
     };
     let mut known = 0;
     fields::others(others, d, |number, d| {
@@ -192,13 +195,17 @@ fn read_begun(d: &mut Decoder<'_>) -> Result<Begun, Refused> {
             begun::WORK => b.work = d.bytes()?.to_vec(),
             begun::PROGRAM => b.program = d.str()?.to_owned(),
             begun::INCIDENT => b.incident = present(d)?.then(|| d.u64()).transpose()?,
+            begun::BELOW => {
+                let key = PathKey::from_bytes(d.bytes()?.to_vec());
+                b.below = key.map_err(|_| Refused::Malformed)?;
+            }
             _ => return Ok(Field::Unknown),
         }
         known += 1;
         Ok(Field::Known)
     })?;
     // Numbers ascend: as many known fields as there are, are all of them.
-    if known == begun::INCIDENT {
+    if known == begun::BELOW {
         Ok(b)
     } else {
         Err(Refused::Malformed)

@@ -1,6 +1,7 @@
 //! An operation: something Recoup did to live data, kept so that it can be shown, finished and undone.
 
 use crate::id::{BlobId, SnapshotId};
+use crate::key::PathKey;
 use crate::time::Timestamp;
 
 /// What an operation did.
@@ -101,6 +102,8 @@ pub struct Begun {
     pub work: Vec<u8>,
     /// Version of the program.
     pub program: String,
+    /// The place in the source that it was about: nothing beside it was touched.
+    pub below: PathKey,
 }
 
 /// How an operation ended.

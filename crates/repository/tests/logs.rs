@@ -122,6 +122,7 @@ fn operations_are_numbered_and_ended() {
         planned: Amounts::default(),
         work: Vec::new(),
         program: "p".into(),
+        below: model::PathKey::root(),
     };
     for number in 1..4 {
         assert_eq!(

@@ -97,7 +97,7 @@ impl Event {
             })
         };
         let (before, after) = (stored(before)?, stored(after)?);
-        let mut changes = changes(repository, &before, &after, &PathKey::root())?;
+        let mut changes = changes(repository, &before, &after, &operation.begun.below)?;
         if !ended.left_is_whole {
             changes = changes
                 .into_iter()

@@ -100,6 +100,7 @@ impl Work<'_> {
             planned: amounts_of(plan),
             work: Vec::new(),
             program: self.who.program.clone(),
+            below: PathKey::root(),
         };
         let number = self.repository.begin_operation(&begun, (self.clock)())?;
         let outcome = match self.ground.run(number, plan, Way::Fresh) {

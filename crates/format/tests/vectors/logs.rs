@@ -185,6 +185,7 @@ fn operations() -> Vec<Vector> {
         planned: amounts(),
         work: b"/home/.recoup/17".to_vec(),
         program: "recoup 0.1.0".to_owned(),
+        below: key("letters"),
     };
     let ended = Ended {
         number: 17,

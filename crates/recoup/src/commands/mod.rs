@@ -20,6 +20,7 @@ mod diff_live;
 mod diff;
 mod find;
 mod safety;
+mod record;
 mod restore_plan;
 mod restore;
 mod undo;

@@ -13,7 +13,7 @@ use source::files::{ExcludeOptions, Excludes};
 use crate::access::open::Opened;
 use crate::access::own;
 use crate::commands::safety::{self, Kept};
-use crate::commands::{exclusions, restore_plan};
+use crate::commands::{exclusions, record, restore_plan};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::Place;
@@ -86,11 +86,18 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     } else {
         None
     };
+    let recorded = match kept.as_ref().filter(|_| in_place) {
+        Some(kept) => Some(record::begin(&opened, &found, kept.id, context)?),
+        None => None,
+    };
     let report =
         write(&opened, &found, &options, &cancel, context).map_err(|failure| match &kept {
             Some(kept) => failure.hint(kept.way_back()),
             None => failure,
         })?;
+    if let Some(number) = recorded {
+        record::end(number, &report, &found, arguments.delete, &opened)?;
+    }
     tell(&report, &found, &options, kept.as_ref(), context)
 }
 
