@@ -183,7 +183,7 @@ impl Work<'_> {
         }
         let mut keys = touched(plan);
         let beside: Vec<PathKey> = outcome.beside.iter().map(|(_, key)| key.clone()).collect();
-        keys.extend(beside.iter().cloned());
+        keys.extend(placed_beside(plan, outcome));
         keys.sort();
         keys.dedup();
         let left = self.ground.keep(Arc::from(keys))?;
@@ -281,6 +281,24 @@ fn touched(plan: &Plan) -> Vec<PathKey> {
     }
     keys.sort();
     keys.dedup();
+    keys
+}
+
+/// Every key that something was put beside at: where a whole subtree was, all of it.
+fn placed_beside(plan: &Plan, outcome: &Outcome) -> Vec<PathKey> {
+    let mut roots: HashMap<&PathKey, &PathKey> = HashMap::new();
+    let mut keys = Vec::new();
+    for (index, placed) in &outcome.beside {
+        roots.insert(&plan.steps[*index].key, placed);
+        keys.push(placed.clone());
+    }
+    for (step, root) in merge::besides(plan).filter(|(step, root)| step.key != **root) {
+        let rest = &step.key.as_bytes()[root.as_bytes().len()..];
+        let placed = roots
+            .get(root)
+            .map(|placed| [placed.as_bytes(), rest].concat());
+        keys.extend(placed.and_then(|bytes| PathKey::from_bytes(bytes).ok()));
+    }
     keys
 }
 
