@@ -74,6 +74,9 @@ pub trait Ground {
 
     /// Runs a plan, or goes on with one that was interrupted.
     fn run(&self, number: u64, plan: &Plan, how: Way) -> Result<Outcome>;
+
+    /// The operation is over and recorded: what only resuming it needed may go.
+    fn tidy(&self, number: u64) -> Result<()>;
 }
 
 /// How a plan is run.

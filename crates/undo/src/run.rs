@@ -237,7 +237,8 @@ impl Work<'_> {
             left_is_whole: true,
             quarantine: quarantine.into_os_string().into_vec(),
         };
-        Ok(self.repository.end_operation(&ended, (self.clock)())?)
+        self.repository.end_operation(&ended, (self.clock)())?;
+        self.ground.tidy(number)
     }
 
     /// Stores a plan and the contents that merging made.

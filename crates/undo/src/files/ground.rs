@@ -203,17 +203,29 @@ impl Ground for Files<'_> {
             // Where an interruption came before the work directory was made, no step was begun.
             _ => Work::create(root, &name)?,
         };
-        let outcome = match way {
+        match way {
             Way::Fresh => self.apply(plan, &work, &options),
             Way::Resume => self.resume(plan, &work, &options),
+            Way::RollBack if !work.path().join(STAGED_MARK).exists() => {
+                // No step is begun before everything is staged: there is nothing to take back, and what
+                // lies there are pieces of our own.
+                let staged = work.staged();
+                std::fs::remove_dir_all(staged)
+                    .map_err(|error| source::SourceError::io("remove", staged, error))?;
+                Err(UndoError::NothingBegun)
+            }
             Way::RollBack => self.with_job(plan, &work, &Seen::new(), &options, apply::rollback),
-        }?;
-        if !outcome.cancelled {
+        }
+    }
+
+    fn tidy(&self, number: u64) -> Result<()> {
+        let root = &self.options.backup.root;
+        if let Some(work) = Work::open(root, &self.name(number))? {
             let _ = std::fs::remove_file(work.path().join(STAGED_MARK));
             // What was displaced keeps the directory; without any it is of no more use.
             work.remove_when_empty()?;
         }
-        Ok(outcome)
+        Ok(())
     }
 }
 
