@@ -174,3 +174,47 @@ fn directories_never_entered_are_kept() {
         Some(Reason::Never)
     );
 }
+
+#[test]
+fn the_directory_of_undo_is_left_out_and_no_other_of_its_name() {
+    use recoup_source::files::exclude::OWN_TAG;
+    let tree = TempDir::new().unwrap();
+    for ours in ["", "deep/"] {
+        let home = tree.path().join(format!("{ours}.recoup/op/quarantine"));
+        fs::create_dir_all(&home).unwrap();
+        fs::write(home.join("displaced"), "x").unwrap();
+        let tag = tree.path().join(format!("{ours}.recoup/CACHEDIR.TAG"));
+        fs::write(tag, OWN_TAG).unwrap();
+    }
+    fs::create_dir_all(tree.path().join("theirs/.recoup")).unwrap();
+    fs::write(tree.path().join("theirs/.recoup/notes"), "x").unwrap();
+    let mut found = Vec::new();
+    let options = ScanOptions::default();
+    scan(
+        tree.path(),
+        &options,
+        &Silent,
+        &Cancel::default(),
+        &mut |scanned| {
+            if let Scanned::Entry { key, .. } = scanned {
+                found.push(String::from_utf8(key::to_path(&key)).unwrap());
+            }
+            ControlFlow::Continue(())
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        found,
+        [
+            "",
+            "deep",
+            "theirs",
+            "theirs/.recoup",
+            "theirs/.recoup/notes"
+        ]
+    );
+    let why = |path: &[u8]| Excludes::none().explain(tree.path(), path);
+    assert_eq!(why(b"deep\0.recoup\0op"), Some(Reason::Own));
+    assert_eq!(why(b".recoup"), Some(Reason::Own));
+    assert_eq!(why(b"theirs\0.recoup\0notes"), None);
+}

@@ -12,6 +12,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 
 use crate::SourceError;
+use crate::files::beneath::open_beneath;
 use crate::files::stat::Stat;
 
 /// The name of the file that marks a cache directory.
@@ -56,6 +57,30 @@ pub enum Reason {
     Large,
     /// It lies in a directory that is never entered.
     Never,
+    /// It is, or lies in, the directory where undo keeps what it displaced and is about to place.
+    Own,
+}
+
+/// Name of the directory that undo works in.
+pub const OWN_HOME: &[u8] = b".recoup";
+
+/// What the `CACHEDIR.TAG` in it holds. Not every directory of that name is ours.
+pub const OWN_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+# This directory belongs to Recoup: what its undo has displaced or is about to place.\n";
+
+/// Whether `name` in an open directory is the directory that undo works in. Backups leave it out: what
+/// it holds is in safety snapshots too, and it comes and goes with each undo.
+pub(crate) fn is_own_home(directory: impl AsFd, name: &[u8]) -> bool {
+    if name != OWN_HOME {
+        return false;
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let tag = [OWN_HOME, b"\0CACHEDIR.TAG"].concat();
+    let Ok(tag) = open_beneath(directory.as_fd(), &tag, flags, Mode::empty()) else {
+        return false;
+    };
+    let mut found = [0; OWN_TAG.len()];
+    rustix::io::read(&tag, &mut found) == Ok(OWN_TAG.len()) && found == OWN_TAG
 }
 
 /// What to leave out of one source, ready to be asked a million times.
@@ -169,6 +194,9 @@ impl Excludes {
                 .position(|&b| b == 0)
                 .map_or(path.len(), |at| from + at);
             let name = &path[from..end];
+            if is_own_at(&crate::error::path_of(root, key), name) {
+                return Some(Reason::Own);
+            }
             if let Some(reason) = self.explain_marker(&crate::error::path_of(root, key), name) {
                 return Some(reason);
             }
@@ -280,6 +308,13 @@ fn shortened(text: &str, chars: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+fn is_own_at(directory: &Path, name: &[u8]) -> bool {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    name == OWN_HOME
+        && rustix::fs::open(directory, flags, Mode::empty())
+            .is_ok_and(|open| is_own_home(open, name))
 }
 
 fn is_cache_tag(directory: impl AsFd) -> bool {

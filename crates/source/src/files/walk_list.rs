@@ -11,7 +11,7 @@ use model::{Device, Kind, Timestamp};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
 
-use crate::files::exclude::Excludes;
+use crate::files::exclude::{Excludes, is_own_home};
 use crate::files::stat::Stat;
 
 /// Most names of one page: large enough that opening the directory again costs nothing, small enough
@@ -189,6 +189,11 @@ impl Page {
         let directory = directory.as_fd();
         for index in from..until {
             match Stat::at(directory, names.c_str(index)) {
+                Ok(stat)
+                    if stat.kind == Kind::Directory && is_own_home(directory, names.get(index)) =>
+                {
+                    page.excluded += 1;
+                }
                 Ok(stat) => page.push(index, &stat, rules),
                 // Gone since the names were read: as if it had never been there.
                 Err(Errno::NOENT) => {}

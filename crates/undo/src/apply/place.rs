@@ -14,16 +14,16 @@ use rustix::io::Errno;
 use source::SourceError;
 use source::files::Stat;
 use source::files::beneath::open_beneath;
+use source::files::exclude::{OWN_HOME, OWN_TAG};
 
 use crate::error::{Result, UndoError};
 
 /// The directory that holds the work directories of all operations on a file system.
 pub(super) const HOME: &str = ".recoup";
+const _: () = assert!(matches!(OWN_HOME, b".recoup"));
 
 /// What marks a directory whose content backups leave out, see bford.info/cachedir.
 const TAG_NAME: &str = "CACHEDIR.TAG";
-const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
-# This directory belongs to Recoup: what its undo has displaced or is about to place.\n";
 
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 const STICKY: u32 = 0o1000;
@@ -131,7 +131,7 @@ fn write_tag(home: &OwnedFd) -> rustix::io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::openat(home, TAG_NAME, flags, Mode::RUSR | Mode::WUSR) {
         Ok(fd) => std::fs::File::from(fd)
-            .write_all(TAG)
+            .write_all(OWN_TAG)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno),
