@@ -5,7 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # name of a program: Debian package that has it
-needs=(cc:gcc rsync:rsync setfacl:acl setfattr:attr setpriv:util-linux)
+needs=(
+    cc:gcc rsync:rsync setfacl:acl setfattr:attr setpriv:util-linux git:git diff3:diffutils
+    mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs etcd:etcd-server etcdctl:etcd-client openssl:openssl curl:curl
+)
 missing=()
 for need in "${needs[@]}"; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
@@ -31,6 +34,9 @@ else
 fi
 
 step "tests"
-cargo test --workspace --exclude recoup-backup --exclude recoup --no-fail-fast
-# These print how many crashes, damages, hostile repositories and kills they tried.
-cargo test -p recoup-backup -p recoup --no-fail-fast -- --nocapture
+counting=(recoup recoup-backup recoup-etcd recoup-keyspace recoup-merge recoup-policy recoup-timeline recoup-undo)
+excluded=(); chosen=()
+for crate in "${counting[@]}"; do excluded+=(--exclude "$crate"); chosen+=(-p "$crate"); done
+cargo test --workspace "${excluded[@]}" --no-fail-fast
+# These print how many crashes, kills, laws, histories and damages they tried.
+cargo test "${chosen[@]}" --no-fail-fast -- --nocapture
