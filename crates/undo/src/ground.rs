@@ -9,10 +9,10 @@ use std::sync::Arc;
 use merge::Choice;
 use model::{Conflict, Entry, PathKey, Plan, SnapshotId};
 
-use crate::apply::Outcome;
 use crate::error::Result;
 use crate::event::Event;
 use crate::needs::Needs;
+use crate::outcome::Outcome;
 
 /// A plan made of a live source, with what the source was like.
 #[derive(Debug, Default)]
