@@ -204,6 +204,16 @@ pub fn compare_live(
     Ok((revision, changes))
 }
 
+/// What stands at a key now, as a backup would store it.
+pub fn look(
+    repository: &Repository,
+    client: &Client,
+    key: &PathKey,
+) -> Result<Option<model::Entry>> {
+    let found = client.get(&value::raw_key(key)?, None)?;
+    found.map(|kv| value::name(repository, &kv)).transpose()
+}
+
 fn change(key: PathKey, before: Option<model::Entry>, after: Option<model::Entry>) -> Change {
     Change { key, before, after }
 }

@@ -16,7 +16,7 @@ mod propose;
 pub mod watch;
 
 pub use backup::{Options, Report, backup, revision_of};
-pub use capture::compare_live;
+pub use capture::{compare_live, look};
 pub use error::{KeyspaceError, Result};
 pub use ground::Keyspace;
 pub use restore::{Restored, restore};

@@ -105,7 +105,7 @@ impl Work<'_> {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.not_begun(number, safety, error)),
         };
-        self.finish(number, plan, safety, outcome)
+        self.finish(number, plan, safety, &outcome)
     }
 
     /// Goes on with an operation that was interrupted.
@@ -113,7 +113,7 @@ impl Work<'_> {
         let (plan, safety) = self.planned(operation)?;
         let number = operation.begun.number;
         let outcome = self.ground.run(number, &plan, Way::Resume)?;
-        self.finish(number, &plan, safety, outcome)
+        self.finish(number, &plan, safety, &outcome)
     }
 
     /// Takes back what an interrupted operation did.
@@ -180,7 +180,7 @@ impl Work<'_> {
         number: u64,
         plan: &Plan,
         safety: SnapshotId,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) -> Result<Report> {
         if outcome.cancelled {
             return Err(UndoError::Cancelled { number });
@@ -192,7 +192,7 @@ impl Work<'_> {
         keys.dedup();
         let left = self.ground.keep(Arc::from(keys))?;
         let found = self.entries(left)?;
-        let (open, notes, done) = open_of(plan, &outcome, &found);
+        let (open, notes, done) = open_of(plan, outcome, &found);
         let amounts = Amounts {
             kept: open.kept.len() as u64,
             conflicts: open.conflicts.len() as u64,

@@ -8,7 +8,7 @@ use repository::Stored;
 
 use crate::context::Context;
 use crate::exit::{Failure, Result};
-use crate::names::live;
+use crate::names::{live, store};
 use crate::output::text;
 
 /// A live path in its source.
@@ -22,10 +22,15 @@ pub(super) struct Spot {
     pub(super) key: PathKey,
     /// Snapshots of this source made by backups, oldest first.
     pub(super) snapshots: Vec<Stored>,
+    /// Keys of a store that are written in a second at most.
+    pub(super) rate: Option<u32>,
 }
 
 /// Finds the source that a path lies in. Where several do, the innermost.
 pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
+    if let Some(address) = store::source_of(path)? {
+        return find_store(&address, all, context);
+    }
     // A path that is a source itself may be a link to it; what lies in one may be a link of its own.
     let real = live::absolute(path)?;
     let followed = path.canonicalize().unwrap_or_else(|_| real.clone());
@@ -33,6 +38,9 @@ pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spo
     let mut best: Option<(&[u8], PathKey)> = None;
     for stored in all.iter().filter(|stored| stored.snapshot.host == host) {
         let source = stored.snapshot.source.as_slice();
+        if store::is_store(source) {
+            continue;
+        }
         let key = live::key_below(source, &real).or_else(|| live::key_below(source, &followed));
         let Some(key) = key else { continue };
         if best
@@ -52,6 +60,25 @@ pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spo
     Ok(of_source(source, key, all, &host))
 }
 
+/// Finds the source that an address lies in. Where several do, the one with the longest prefix.
+fn find_store(address: &etcd::Address, all: &[Stored], context: &Context) -> Result<Spot> {
+    let host = context.host();
+    let ours = all.iter().filter(|stored| stored.snapshot.host == host);
+    let best = ours
+        .filter_map(|stored| {
+            let source = stored.snapshot.source.as_slice();
+            Some((source, store::key_in(source, address)?))
+        })
+        .max_by_key(|(source, _)| source.len());
+    let Some((source, key)) = best else {
+        return Err(Failure::failed(format!(
+            "undo in {address}: no snapshot of this machine is of a source that holds it"
+        ))
+        .hint("`recoup snapshots` lists the sources; `recoup watch etcd://HOST` protects one"));
+    };
+    Ok(of_source(source, key, all, &host))
+}
+
 /// A place in a source whose name is known.
 pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str) -> Spot {
     let same = |stored: &&Stored| {
@@ -63,12 +90,21 @@ pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str)
         root: PathBuf::from(std::ffi::OsStr::from_bytes(source)),
         key,
         snapshots: all.iter().filter(same).cloned().collect(),
+        rate: None,
     }
 }
 
 impl Spot {
+    /// Whether it is in a key-value store.
+    pub(super) fn is_store(&self) -> bool {
+        store::is_store(&self.source)
+    }
+
     /// The place as a person knows it.
     pub(super) fn shown(&self) -> String {
+        if self.is_store() && self.key.is_root() {
+            return text::path(&self.source);
+        }
         let path = self
             .root
             .join(std::ffi::OsStr::from_bytes(&self.key.to_path()));
