@@ -35,6 +35,7 @@ mod begun {
     pub(super) const PLANNED: u64 = 11;
     pub(super) const WORK: u64 = 12;
     pub(super) const PROGRAM: u64 = 13;
+    pub(super) const INCIDENT: u64 = 14;
 }
 
 /// Fields of [`Ended`].
@@ -59,7 +60,7 @@ pub fn encode_begun(record: &Begun) -> Vec<u8> {
 }
 
 fn write_begun<W: Write>(b: &Begun, e: &mut Encoder<W>) -> Written<W> {
-    e.map(14)?.u64(begun::NUMBER)?.u64(b.number)?;
+    e.map(15)?.u64(begun::NUMBER)?.u64(b.number)?;
     e.u64(begun::KIND)?.u8(b.kind as u8)?;
     e.u64(begun::HOST)?.str(&b.host)?;
     e.u64(begun::USER)?.str(&b.user)?;
@@ -76,6 +77,10 @@ fn write_begun<W: Write>(b: &Begun, e: &mut Encoder<W>) -> Written<W> {
     write_amounts(&b.planned, e.u64(begun::PLANNED)?)?;
     e.u64(begun::WORK)?.bytes(&b.work)?;
     e.u64(begun::PROGRAM)?.str(&b.program)?;
+    match b.incident {
+        Some(incident) => _ = e.u64(begun::INCIDENT)?.u64(incident)?,
+        None => _ = e.u64(begun::INCIDENT)?.null()?,
+    }
     Ok(())
 }
 
@@ -161,6 +166,7 @@ fn read_begun(d: &mut Decoder<'_>) -> Result<Begun, Refused> {
         before: None,
         after: None,
         of: None,
+        incident: None,
         safety: None,
         plan: None,
         planned: Amounts::default(),
@@ -185,13 +191,14 @@ fn read_begun(d: &mut Decoder<'_>) -> Result<Begun, Refused> {
             begun::PLANNED => b.planned = read_amounts(d)?,
             begun::WORK => b.work = d.bytes()?.to_vec(),
             begun::PROGRAM => b.program = d.str()?.to_owned(),
+            begun::INCIDENT => b.incident = present(d)?.then(|| d.u64()).transpose()?,
             _ => return Ok(Field::Unknown),
         }
         known += 1;
         Ok(Field::Known)
     })?;
     // Numbers ascend: as many known fields as there are, are all of them.
-    if known == begun::PROGRAM {
+    if known == begun::INCIDENT {
         Ok(b)
     } else {
         Err(Refused::Malformed)

@@ -119,12 +119,12 @@ fn write_point<W: Write>(point: &Point, e: &mut Encoder<W>) -> Written<W> {
 }
 
 fn write_actor<W: Write>(actor: &Actor, e: &mut Encoder<W>) -> Written<W> {
-    e.array(8)?.u32(actor.pid)?;
+    e.array(9)?.u32(actor.pid)?;
     for number in [actor.ppid, actor.uid, actor.login_uid] {
         write_number(number.map(u64::from), e)?;
     }
     e.str(&actor.comm)?.str(&actor.exe)?.str(&actor.command)?;
-    e.bool(actor.gone)?;
+    e.bool(actor.gone)?.bool(actor.ours)?;
     Ok(())
 }
 
@@ -272,7 +272,7 @@ fn read_change(d: &mut Decoder<'_>) -> Result<PointChange, Refused> {
 }
 
 fn read_actor(d: &mut Decoder<'_>) -> Result<Actor, Refused> {
-    begin(d, 8)?;
+    begin(d, 9)?;
     let pid = d.u32()?;
     let mut number = || -> Result<Option<u32>, Refused> {
         let number = read_number(d)?.map(u32::try_from).transpose();
@@ -288,6 +288,7 @@ fn read_actor(d: &mut Decoder<'_>) -> Result<Actor, Refused> {
         exe: d.str()?.to_owned(),
         command: d.str()?.to_owned(),
         gone: d.bool()?,
+        ours: d.bool()?,
     })
 }
 

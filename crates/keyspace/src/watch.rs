@@ -9,9 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use etcd::{Address, Client, EtcdError, Gap, KeyValue, Revision, Seen, Settings, Watch};
+use model::incident::Incident;
 use model::point::{Class, TimelineRecord};
 use model::{BlobId, Cancel, Entry, Monitor, PathKey, Snapshot, SnapshotId, Timestamp, Totals};
+use policy::incident::Mode;
 use repository::{MapReader, Packer, Repository, TimelineEntry};
+use timeline::incidents::Incidents;
+use timeline::observe::Observer;
 use timeline::state::{Changed, State};
 
 use crate::backup::{Options, backup, record};
@@ -118,6 +122,8 @@ pub enum Event<'e> {
         /// Up to here.
         to: i64,
     },
+    /// The rules found something, or know more of it.
+    Incident(&'e Incident),
     /// A connection was lost, or came back.
     Connection {
         /// The member, or why it was lost.
@@ -179,6 +185,8 @@ struct Run<'a> {
     /// Running once there is a state to go on from.
     watch: Option<Watch>,
     state: State<'a>,
+    /// Begins with the first state.
+    incidents: Option<Incidents>,
     waiting: Waiting,
     /// Root of the last checkpoint: all its nodes are stored.
     base: Option<BlobId>,
@@ -209,6 +217,7 @@ pub fn watch(
         client,
         watch: None,
         state,
+        incidents: None,
         waiting: Waiting::default(),
         base: None,
         revision: 0,
@@ -243,6 +252,10 @@ impl Run<'_> {
             }
             (last, _) => self.scan(last.is_some(), each)?,
         }
+        self.state.began_at = self.state.last_point;
+        let mut incidents = Incidents::begin(self.repository, &self.state, Mode::KeyValue)?;
+        incidents.saw(self.state.next_number() - 1, self.state.last_point);
+        self.incidents = Some(incidents);
         let root = self.state.root;
         let reader = MapReader::new(self.repository);
         let keys = reader.map(root).count().unwrap_or(0);
@@ -353,16 +366,24 @@ impl Run<'_> {
         let is_large =
             changed.len() > POINT_CHANGES_MAX || self.waiting.key_bytes > POINT_KEY_BYTES_MAX;
         let (times, last) = ((first, self.waiting.last), self.waiting.last);
+        let before = self.state.root;
         if is_large {
             let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
-            let root = repository.edit_in_memory(self.state.root, edits)?;
-            self.record_state(root, revision, last, each)?;
+            let root = repository.edit_in_memory(before, edits)?;
+            let id = self.store_state(root, revision, last)?;
+            // The checkpoint forgets the state before, which the rules ask about.
+            let number = self.state.next_number();
+            self.judge((number, before), id, &changed, (last, false), each)?;
+            self.add_checkpoint(id, root, revision, last, each)?;
             self.tell(&changed, (since, last), Class::Instant, 0, each);
         } else {
-            self.add_point(&changed, Class::Instant, times, revision)?;
+            let number = self.state.next_number();
+            let id = self.add_point(&changed, Class::Instant, times, revision)?;
             let stored = written.stored_bytes;
             self.tell(&changed, (since, last), Class::Instant, stored, each);
+            self.judge((number, before), id, &changed, (last, false), each)?;
         }
+        repository.forget_memory_but(self.state.root);
         self.waiting = Waiting::default();
         Ok(())
     }
@@ -374,12 +395,44 @@ impl Run<'_> {
         class: Class,
         times: (Timestamp, Timestamp),
         revision: i64,
-    ) -> Result<()> {
+    ) -> Result<SnapshotId> {
         let number = Some(revision as u64);
-        self.state
+        let id = self
+            .state
             .add_point(changed, class, times, number, times.1)?;
         self.revision = revision;
-        self.repository.forget_memory_but(self.state.root);
+        Ok(id)
+    }
+
+    /// Lets the rules look at a state: its number, the root before it, its name, what changed.
+    fn judge(
+        &mut self,
+        (number, root): (u64, Option<BlobId>),
+        id: SnapshotId,
+        changed: &[Changed],
+        (time, blurred): (Timestamp, bool),
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let Some(incidents) = &mut self.incidents else {
+            return Ok(());
+        };
+        let (actors, places) = self.state.actors_of(changed);
+        let observer = Observer {
+            repository: self.repository,
+            tree: None,
+        };
+        let observed = observer.observe(changed, &places, time);
+        let found = incidents.point(
+            &mut self.state,
+            (number, id),
+            root,
+            changed,
+            (&observed, &actors),
+            (time, blurred),
+        )?;
+        for incident in &found {
+            each(Event::Incident(incident));
+        }
         Ok(())
     }
 
@@ -404,17 +457,17 @@ impl Run<'_> {
 
     /// Stores the state with all its nodes, as a snapshot that needs nothing but itself.
     fn checkpoint(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let now = (self.clock)();
-        self.record_state(self.state.root, self.revision, now, each)
+        let (now, root, revision) = ((self.clock)(), self.state.root, self.revision);
+        let id = self.store_state(root, revision, now)?;
+        self.add_checkpoint(id, root, revision, now, each)
     }
 
-    fn record_state(
-        &mut self,
+    fn store_state(
+        &self,
         root: Option<BlobId>,
         revision: i64,
         time: Timestamp,
-        each: &mut dyn FnMut(Event<'_>),
-    ) -> Result<()> {
+    ) -> Result<SnapshotId> {
         let repository = self.repository;
         let base = self.base;
         let ((), written) =
@@ -440,8 +493,7 @@ impl Run<'_> {
             finished: time,
             ..record(&self.options.keyspace, root, Some(revision), totals)
         };
-        let id = repository.put_snapshot(&snapshot)?;
-        self.add_checkpoint(id, root, revision, time, each)
+        Ok(repository.put_snapshot(&snapshot)?)
     }
 
     fn add_checkpoint(
@@ -456,6 +508,9 @@ impl Run<'_> {
         self.state.add_checkpoint(snapshot, root, number, time)?;
         self.base = root;
         self.revision = revision;
+        if let Some(incidents) = &mut self.incidents {
+            incidents.saw(self.state.next_number() - 1, snapshot);
+        }
         each(Event::Checkpoint { snapshot, revision });
         Ok(())
     }
@@ -477,9 +532,12 @@ impl Run<'_> {
         if was_watched {
             let changed = self.found_by_scan(root)?;
             if changed.len() <= POINT_CHANGES_MAX {
-                self.add_point(&changed, Class::Blurred, (first, last), report.revision)?;
+                let (number, before) = (self.state.next_number(), self.state.root);
+                let times = (first, last);
+                let id = self.add_point(&changed, Class::Blurred, times, report.revision)?;
                 let stored = report.new_bytes;
                 self.tell(&changed, (since, last), Class::Blurred, stored, each);
+                self.judge((number, before), id, &changed, (last, true), each)?;
             }
         }
         self.add_checkpoint(report.id, root, report.revision, last, each)?;

@@ -23,6 +23,8 @@ pub struct Actor {
     pub command: String,
     /// It had ended before it could be looked at: the rest is what was known of it before, or nothing.
     pub gone: bool,
+    /// It is Recoup itself: a restore, an undo. What it does is never an incident.
+    pub ours: bool,
 }
 
 /// How bad a thing is taken to be.
@@ -71,7 +73,7 @@ pub struct Observed {
 }
 
 /// What the rules need to know of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Whether it is a directory.
     pub is_directory: bool,
@@ -79,8 +81,14 @@ pub struct Facts {
     pub size: u64,
     /// Names the content: equal for equal bytes. `None` for what has no bytes.
     pub content: Option<BlobId>,
-    /// Names mode, owner and attributes: equal for equal ones.
+    /// Names mode (permission bits, not the kind), owner and attributes: equal for equal ones.
     pub metadata: u64,
+    /// Names the first 512 bytes; `None` if there are fewer, or nobody looked. With it a cut tail is told
+    /// from a new version.
+    pub head: Option<u64>,
+    /// Whether the first bytes are what the extension of the name promises; `None` if it promises nothing,
+    /// or nobody looked.
+    pub magic_ok: Option<bool>,
     /// What the bytes look like, where somebody looked.
     pub looks: Looks,
 }

@@ -89,6 +89,8 @@ pub struct Begun {
     pub after: Option<SnapshotId>,
     /// The operation that it reverts, or a conflict of which it settles.
     pub of: Option<u64>,
+    /// The incident of its source that it reverts.
+    pub incident: Option<u64>,
     /// What was there before: everything that the operation may touch.
     pub safety: Option<SnapshotId>,
     /// The plan; `None` for a restore.

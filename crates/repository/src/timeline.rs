@@ -144,7 +144,7 @@ impl<'r> Timeline<'r> {
                 _ => low = middle + 1,
             }
         }
-        self.state_before(low, |entry| {
+        self.last_before(low, |entry| {
             entry.state().is_some_and(|(time, _)| time <= moment)
         })
     }
@@ -157,21 +157,27 @@ impl<'r> Timeline<'r> {
         while low < high {
             let middle = usize::midpoint(low, high);
             // What is no state has no revision: the state before it tells.
-            match self.state_before(middle + 1, |entry| entry.revision().is_some())? {
+            match self.last_before(middle + 1, |entry| entry.revision().is_some())? {
                 Some(entry) if !is_at(&entry) => high = middle,
                 _ => low = middle + 1,
             }
         }
-        self.state_before(low, is_at)
+        self.last_before(low, is_at)
     }
 
     /// The last state.
     pub fn last(&self) -> Result<Option<TimelineEntry>> {
-        self.state_before(self.numbers.len(), |entry| entry.state().is_some())
+        self.last_before(self.numbers.len(), |entry| entry.state().is_some())
+    }
+
+    /// The last state before the record with this number.
+    pub fn state_before(&self, number: u64) -> Result<Option<TimelineEntry>> {
+        let place = self.numbers.partition_point(|&other| other < number);
+        self.last_before(place, |entry| entry.state().is_some())
     }
 
     /// The last record before a place for which `wanted` says so.
-    fn state_before(
+    fn last_before(
         &self,
         place: usize,
         wanted: impl Fn(&TimelineEntry) -> bool,

@@ -116,6 +116,7 @@ fn operations_are_numbered_and_ended() {
         before: None,
         after: None,
         of: None,
+        incident: None,
         safety: None,
         plan: Some(plan.clone()),
         planned: Amounts::default(),

@@ -18,7 +18,7 @@ use crate::state::{Changed, State};
 const POINTS_MAX: usize = 43_200;
 
 /// The rules with what they know of one source.
-pub(crate) struct Incidents {
+pub struct Incidents {
     detector: Detector,
     contents: Contents,
     /// Number of a finding to number of its incident in the timeline.
@@ -63,9 +63,17 @@ impl Stock for Tree<'_> {
     }
 }
 
+impl std::fmt::Debug for Incidents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incidents")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Incidents {
     /// Begins with the contents of a state.
-    pub(crate) fn begin(repository: &Repository, state: &State<'_>, mode: Mode) -> Result<Self> {
+    pub fn begin(repository: &Repository, state: &State<'_>, mode: Mode) -> Result<Self> {
         let mut contents = Contents::default();
         let reader = MapReader::new(repository);
         let mut entries = reader.entries(state.root, &PathKey::root());
@@ -84,7 +92,7 @@ impl Incidents {
     }
 
     /// Takes a point up, and records what is new or has changed. `root` is that of the state before.
-    pub(crate) fn point(
+    pub fn point(
         &mut self,
         state: &mut State<'_>,
         (number, id): (u64, SnapshotId),
@@ -126,7 +134,7 @@ impl Incidents {
     }
 
     /// Takes a state up that was found by a scan: nobody knows who did it, nor in which order.
-    pub(crate) fn saw(&mut self, number: u64, id: SnapshotId) {
+    pub fn saw(&mut self, number: u64, id: SnapshotId) {
         self.points.insert(number, id);
     }
 

@@ -7,6 +7,9 @@ pub mod options;
 mod names;
 mod sight;
 pub mod state;
+mod contents;
+pub mod observe;
+pub mod incidents;
 mod watch;
 
 pub use error::{Result, TimelineError};

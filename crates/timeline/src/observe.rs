@@ -23,19 +23,29 @@ const HEAD_BYTES: usize = 512;
 const BEFORE_READ_MAX: usize = 256;
 
 /// Where bytes are read from.
-pub(crate) struct Observer<'a> {
-    pub(crate) repository: &'a Repository,
+#[derive(Debug)]
+pub struct Observer<'a> {
+    /// Where earlier versions are.
+    pub repository: &'a Repository,
     /// The live tree; `None` where values are at hand anyway.
-    pub(crate) tree: Option<&'a TreeReader>,
+    pub tree: Option<&'a TreeReader>,
 }
 
 impl Observer<'_> {
     /// What the rules need to know of a point's changes.
-    pub(crate) fn observe(&self, changed: &[Changed], time: Timestamp) -> Vec<Observed> {
+    ///
+    /// `actors` has for each change a place in the list of actors.
+    pub fn observe(
+        &self,
+        changed: &[Changed],
+        actors: &[Option<u32>],
+        time: Timestamp,
+    ) -> Vec<Observed> {
         let mut reads = 0;
         changed
             .iter()
-            .map(|one| {
+            .zip(actors)
+            .map(|(one, actor)| {
                 let rewritten = is_rewritten(one);
                 let after_bytes = match &one.after {
                     Some(after) if holds_bytes(after) => self.live_sample(&one.key, after),
@@ -55,7 +65,7 @@ impl Observer<'_> {
                 Observed {
                     key: one.key.clone(),
                     time,
-                    actor: None,
+                    actor: *actor,
                     before: one
                         .before
                         .as_ref()
@@ -171,6 +181,8 @@ const PROMISES: [(&[u8], &[&[u8]]); 12] = [
 /// Whether the first bytes are what the name promises; `None` where it promises nothing that is known.
 fn magic_ok(name: &[u8], bytes: &[u8]) -> Option<bool> {
     let lower = name.to_ascii_lowercase();
-    let (_, magics) = PROMISES.iter().find(|(ending, _)| lower.ends_with(ending))?;
+    let (_, magics) = PROMISES
+        .iter()
+        .find(|(ending, _)| lower.ends_with(ending))?;
     Some(magics.iter().any(|magic| bytes.starts_with(magic)))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::BackupOptions;
+use model::incident::Incident;
 use model::point::Class;
 use model::{SnapshotId, Timestamp};
 use source::files::watch::{Capture, CaptureInfo, Settle};
@@ -23,6 +24,8 @@ pub struct WatchOptions {
     pub checkpoint: Duration,
     /// The best way of sensing to try.
     pub best: Capture,
+    /// The program file of Recoup itself: what it does is no incident.
+    pub own_program: String,
 }
 
 /// Two seconds: with reading and storing, what changed can be restored within five.
@@ -41,6 +44,7 @@ impl WatchOptions {
             settle: Settle::default(),
             checkpoint: CHECKPOINT,
             best: Capture::Fanotify,
+            own_program: String::new(),
         }
     }
 }
@@ -79,6 +83,8 @@ pub enum Event<'e> {
         /// Files in it.
         files: u64,
     },
+    /// Something happened that somebody may want to know of; again when more of it is known.
+    Incident(&'e Incident),
     /// Something stands in the way; it is tried again, and nothing that was seen is forgotten.
     Trouble {
         /// What.

@@ -1,6 +1,6 @@
 //! What a watcher knows: the last state, where its log ends, and who did what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use model::incident::Actor;
@@ -35,6 +35,8 @@ pub struct State<'r> {
     /// Changes since the checkpoint: beyond a limit the next one comes early.
     pub since_checkpoint: u64,
     actors: HashMap<u64, Actor>,
+    /// Keys of files that have several names: touched through one, all of them change.
+    linked: BTreeSet<PathKey>,
 }
 
 /// A change of the state, before it is recorded.
@@ -81,16 +83,37 @@ impl<'r> State<'r> {
             last_checkpoint: Instant::now(),
             since_checkpoint: 0,
             actors: HashMap::new(),
+            linked: BTreeSet::new(),
         })
     }
 
+    /// Finds the files of the state that have several names.
+    pub(crate) fn learn_links(&mut self) -> Result<()> {
+        self.linked.clear();
+        let reader = MapReader::new(self.repository);
+        let mut entries = reader.entries(self.root, &PathKey::root());
+        while let Some((key, entry)) = entries.next()? {
+            if entry.link.is_some() {
+                self.linked.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys of files that have several names.
+    pub(crate) fn linked(&self) -> &BTreeSet<PathKey> {
+        &self.linked
+    }
+
     /// Remembers who was seen.
-    pub(crate) fn meet(&mut self, batch: &Batch) {
+    pub(crate) fn meet(&mut self, batch: &Batch, own_program: &str) {
         if self.actors.len() > ACTORS_MAX {
             self.actors.clear();
         }
         for (id, actor) in &batch.actors {
-            self.actors.insert(id.0, actor_of(actor));
+            let mut actor = actor_of(actor);
+            actor.ours = !own_program.is_empty() && actor.exe == own_program;
+            self.actors.insert(id.0, actor);
         }
     }
 
@@ -116,6 +139,22 @@ impl<'r> State<'r> {
         Ok(changed)
     }
 
+    /// Who made these changes, each once, and for each change a place in that list.
+    pub fn actors_of(&self, changed: &[Changed]) -> (Vec<Actor>, Vec<Option<u32>>) {
+        let mut actors: Vec<Actor> = Vec::new();
+        let mut known: HashMap<u64, u32> = HashMap::new();
+        let places = changed.iter().map(|one| {
+            let id = one.actor?;
+            let actor = self.actors.get(&id)?;
+            Some(*known.entry(id).or_insert_with(|| {
+                actors.push(actor.clone());
+                actors.len() as u32 - 1
+            }))
+        });
+        let places = places.collect();
+        (actors, places)
+    }
+
     /// Makes the changes a point, durably. Everything that it names is durable already.
     pub fn add_point(
         &mut self,
@@ -127,21 +166,14 @@ impl<'r> State<'r> {
     ) -> Result<SnapshotId> {
         let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
         let root = self.repository.edit_in_memory(self.root, edits)?;
-        let mut actors: Vec<Actor> = Vec::new();
-        let mut places: HashMap<u64, u32> = HashMap::new();
-        let mut place = |id: u64, known: &HashMap<u64, Actor>| {
-            let actor = known.get(&id)?;
-            Some(*places.entry(id).or_insert_with(|| {
-                actors.push(actor.clone());
-                actors.len() as u32 - 1
-            }))
-        };
+        let (actors, places) = self.actors_of(changed);
         let changes = changed
             .iter()
-            .map(|one| PointChange {
+            .zip(places)
+            .map(|(one, actor)| PointChange {
                 key: one.key.clone(),
                 after: one.after.clone(),
-                actor: one.actor.and_then(|id| place(id, &self.actors)),
+                actor,
             })
             .collect();
         let record = TimelineRecord::Point(Point {
@@ -159,6 +191,13 @@ impl<'r> State<'r> {
         self.root = root;
         self.last_point = id;
         self.since_checkpoint += changed.len() as u64;
+        for one in changed {
+            if one.after.as_ref().is_some_and(|after| after.link.is_some()) {
+                self.linked.insert(one.key.clone());
+            } else {
+                self.linked.remove(&one.key);
+            }
+        }
         Ok(id)
     }
 
@@ -233,5 +272,6 @@ fn actor_of(actor: &watch::Actor) -> Actor {
             .trim_end()
             .to_owned(),
         gone: actor.gone,
+        ours: false,
     }
 }

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use model::point::Class;
 use model::{Cancel, Monitor, PathKey, Timestamp};
+use policy::incident::Mode;
 use repository::{MapReader, Repository};
+use source::files::TreeReader;
 use source::files::watch::{Batch, CaptureInfo, WatchOptions as SourceOptions, Watcher};
 
 use crate::error::{Result, TimelineError};
+use crate::incidents::Incidents;
 use crate::names::{GRACE_SECS, is_passing};
+use crate::observe::Observer;
 use crate::options::{Event, WatchOptions};
 use crate::sight::{Looker, Waiting};
 use crate::state::{Changed, State, counted};
@@ -41,6 +45,8 @@ pub fn watch(
         cancel,
         watcher,
         state: State::open(repository, timeline)?,
+        incidents: None,
+        tree: TreeReader::open(&options.backup.root)?,
         waiting: Waiting::default(),
         passing: Vec::new(),
         first: None,
@@ -76,6 +82,9 @@ struct Run<'a> {
     cancel: &'a Cancel,
     watcher: Watcher,
     state: State<'a>,
+    /// Begins with the first state.
+    incidents: Option<Incidents>,
+    tree: TreeReader,
     waiting: Waiting,
     /// Files that will be gone in a moment, and when they are looked at if they are not.
     passing: Vec<(PathKey, Instant)>,
@@ -91,6 +100,11 @@ impl Run<'_> {
     fn begin(&mut self, info: &CaptureInfo, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let was_watched = !self.state.timeline.is_empty();
         let files = self.scan(was_watched, Class::Blurred, each)?;
+        self.state.began_at = self.state.last_point;
+        self.state.learn_links()?;
+        let mut incidents = Incidents::begin(self.state.repository, &self.state, Mode::Tree)?;
+        incidents.saw(self.state.next_number() - 1, self.state.last_point);
+        self.incidents = Some(incidents);
         each(Event::Ready {
             capture: info,
             point: self.state.last_point,
@@ -136,11 +150,14 @@ impl Run<'_> {
             self.scan = true;
             self.scan_is_blurred = true;
         }
-        // A file of several names was touched through one that is gone: only a scan finds the others.
+        // A file of several names may have been touched through one that is gone: the others are looked
+        // at. Nearly always there are none or a few.
         if !batch.files.is_empty() || batch.all_linked {
-            self.scan = true;
+            for key in self.state.linked() {
+                self.waiting.again(key.clone());
+            }
         }
-        self.state.meet(batch);
+        self.state.meet(batch, &self.options.own_program);
         self.waiting.take(batch);
         let later = Instant::now() + Duration::from_secs(GRACE_SECS);
         let passing = self.waiting.split_off(|key| is_passing(key.name()));
@@ -184,6 +201,7 @@ impl Run<'_> {
         let changed = state.differing(&sight.found, &sight.actors)?;
         let last = (self.clock)();
         if !changed.is_empty() {
+            let before = (self.state.next_number(), self.state.root);
             let id = self
                 .state
                 .add_point(&changed, Class::Fuzzy, (first, last), None, last)?;
@@ -198,11 +216,44 @@ impl Run<'_> {
                     lag: since.elapsed(),
                 });
             }
+            self.judge(before, id, &changed, (last, false), each)?;
         }
         self.waiting = Waiting::default();
         self.first = None;
         for key in sight.unknown {
             self.waiting.again(key);
+        }
+        Ok(())
+    }
+
+    /// Lets the rules look at a point: `before` is its number and the root of the state before it.
+    fn judge(
+        &mut self,
+        (number, root): (u64, Option<model::BlobId>),
+        id: model::SnapshotId,
+        changed: &[Changed],
+        (time, blurred): (Timestamp, bool),
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let Some(incidents) = &mut self.incidents else {
+            return Ok(());
+        };
+        let (actors, places) = self.state.actors_of(changed);
+        let observer = Observer {
+            repository: self.state.repository,
+            tree: Some(&self.tree),
+        };
+        let observed = observer.observe(changed, &places, time);
+        let found = incidents.point(
+            &mut self.state,
+            (number, id),
+            root,
+            changed,
+            (&observed, &actors),
+            (time, blurred),
+        )?;
+        for incident in &found {
+            each(Event::Incident(incident));
         }
         Ok(())
     }
@@ -231,6 +282,7 @@ impl Run<'_> {
         if tell && root != self.state.root {
             let changed = self.found_by_scan(root)?;
             let changes = counted(&changed);
+            let before = (self.state.next_number(), self.state.root);
             let id = self
                 .state
                 .add_point(&changed, class, (first, last), None, last)?;
@@ -244,8 +296,12 @@ impl Run<'_> {
                     lag: started.elapsed(),
                 });
             }
+            self.judge(before, id, &changed, (last, class == Class::Blurred), each)?;
         }
         self.state.add_checkpoint(snapshot, root, None, last)?;
+        if let Some(incidents) = &mut self.incidents {
+            incidents.saw(self.state.next_number() - 1, snapshot);
+        }
         each(Event::Checkpoint {
             snapshot,
             files: report.snapshot.totals.files,

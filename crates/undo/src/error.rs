@@ -97,6 +97,12 @@ pub enum UndoError {
         /// Why not.
         why: &'static str,
     },
+    /// The timeline does not reach back to before the incident.
+    #[error("undo incident {incident}: the timeline has no state before it")]
+    NoStateBefore {
+        /// Its number.
+        incident: u64,
+    },
     /// What is there now could not be kept, so nothing was changed.
     #[error("keep what is there now: {count} paths could not be read, first {}: {why}; nothing was changed", String::from_utf8_lossy(.path))]
     NotKept {

@@ -1,9 +1,13 @@
 //! Events: what is to be taken back, as a change set with the states around it.
 
+use std::collections::{HashMap, HashSet};
+
 use merge::ChangeSet;
+use model::incident::{Actor, Incident};
 use model::operation::{Operation, OperationKind, Outcome};
-use model::{Change, PathKey, SnapshotId};
-use repository::{MapReader, Repository, Stored};
+use model::point::TimelineRecord;
+use model::{Change, Entry, PathKey, SnapshotId};
+use repository::{MapReader, Repository, Stored, Timeline};
 
 use crate::error::{Result, UndoError};
 
@@ -21,6 +25,8 @@ pub struct Event {
     pub about: String,
     /// The operation that it was, when one is taken back.
     pub of: Option<u64>,
+    /// The incident of the source that it was.
+    pub incident: Option<u64>,
     /// What taking it back is.
     pub kind: OperationKind,
 }
@@ -52,6 +58,7 @@ impl Event {
             before: Some(before.clone()),
             after: Some(after.clone()),
             of: None,
+            incident: None,
             kind: OperationKind::Undo,
         })
     }
@@ -64,6 +71,7 @@ impl Event {
             before: Some(before.clone()),
             after: None,
             of: None,
+            incident: None,
             kind: OperationKind::Undo,
         }
     }
@@ -102,8 +110,98 @@ impl Event {
             after: None,
             about: format!("operation {number}"),
             of: Some(number),
+            incident: None,
             kind: OperationKind::Redo,
         })
+    }
+}
+
+impl Event {
+    /// What an incident was: the changes of whoever did it, and nothing of what others did meanwhile.
+    ///
+    /// Of each key the state just before the first change of the culprit counts as before: who wears a
+    /// tree down slowly needs no single good moment. `keys` are the damaged ones.
+    pub fn of_incident(
+        repository: &Repository,
+        timeline: &Timeline<'_>,
+        incident: &Incident,
+        keys: &[PathKey],
+    ) -> Result<Self> {
+        let (first, last) = incident.points;
+        let lost = UndoError::NoStateBefore {
+            incident: incident.number,
+        };
+        let entry = timeline.state_before(first)?.ok_or(lost)?;
+        let before = timeline.open(&entry)?;
+        let reader = MapReader::new(repository);
+        let damaged: HashSet<&PathKey> = keys.iter().collect();
+        // What each key that the points touch holds, as far as the walk has come.
+        let mut current: HashMap<PathKey, Option<Entry>> = HashMap::new();
+        let mut culprits: Vec<Change> = Vec::new();
+        let mut after = None;
+        let mut failed = None;
+        timeline.each(first, |entry| {
+            if entry.number > last || failed.is_some() {
+                return Ok(());
+            }
+            let TimelineRecord::Point(point) = &entry.record else {
+                return Ok(());
+            };
+            for change in &point.changes {
+                let was = match current.get(&change.key) {
+                    Some(was) => was.clone(),
+                    None => match reader.entry(before.snapshot.root, &change.key) {
+                        Ok(was) => was,
+                        Err(error) => {
+                            failed = Some(error);
+                            return Ok(());
+                        }
+                    },
+                };
+                let actor = change.actor.and_then(|at| point.actors.get(at as usize));
+                if is_culprit(
+                    incident.actor.as_ref(),
+                    actor,
+                    damaged.contains(&change.key),
+                ) {
+                    culprits.push(Change {
+                        key: change.key.clone(),
+                        before: was,
+                        after: change.after.clone(),
+                    });
+                }
+                current.insert(change.key.clone(), change.after.clone());
+            }
+            after = Some(entry);
+            Ok(())
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let after = after.map(|entry| timeline.open(&entry)).transpose()?;
+        Ok(Self {
+            changes: culprits.into_iter().collect(),
+            before: Some(before),
+            after,
+            about: format!("incident {}: {}", incident.number, incident.about),
+            of: None,
+            incident: Some(incident.number),
+            kind: OperationKind::Undo,
+        })
+    }
+}
+
+/// Whether a change belongs to an incident: made by its process, or a damaged key that the same program
+/// or a sibling process touched, or that nobody is known to have touched.
+fn is_culprit(culprit: Option<&Actor>, actor: Option<&Actor>, is_damaged: bool) -> bool {
+    match (culprit, actor) {
+        (Some(culprit), Some(actor)) => {
+            let same = culprit.pid == actor.pid && culprit.exe == actor.exe;
+            let kin = (!culprit.exe.is_empty() && culprit.exe == actor.exe)
+                || (culprit.ppid.is_some() && culprit.ppid == actor.ppid);
+            same || (is_damaged && kin)
+        }
+        _ => is_damaged,
     }
 }
 

@@ -94,6 +94,7 @@ impl Work<'_> {
             before: event.before.as_ref().map(|stored| stored.id),
             after: event.after.as_ref().map(|stored| stored.id),
             of: event.of,
+            incident: event.incident,
             safety: Some(safety),
             plan: Some(listed),
             planned: amounts_of(plan),
@@ -339,6 +340,21 @@ fn open_of(
             StepResult::NotReached => defer("interrupted before".to_owned()),
         }
     }
+    late_writes(plan, outcome, found, &mut open, &mut notes);
+    open.conflicts.sort_by(|one, two| one.key.cmp(&two.key));
+    open.kept.sort_by(|one, two| one.key.cmp(&two.key));
+    open.deferred.sort_by(|one, two| one.key.cmp(&two.key));
+    (open, notes, amounts_of(&done))
+}
+
+/// What was written to files after they had been displaced.
+fn late_writes(
+    plan: &Plan,
+    outcome: &Outcome,
+    found: &HashMap<PathKey, Entry>,
+    open: &mut Plan,
+    notes: &mut Vec<(PathKey, String)>,
+) {
     for late in &outcome.late_writes {
         let step = &plan.steps[late.step];
         open.conflicts.push(Conflict {
@@ -357,10 +373,6 @@ fn open_of(
         let words = format!("late write{who}, kept as {}", late.quarantined.display());
         notes.push((late.key.clone(), words));
     }
-    open.conflicts.sort_by(|one, two| one.key.cmp(&two.key));
-    open.kept.sort_by(|one, two| one.key.cmp(&two.key));
-    open.deferred.sort_by(|one, two| one.key.cmp(&two.key));
-    (open, notes, amounts_of(&done))
 }
 
 /// Whether a path is as the step leaves it but for what only root may set, or what zeros look like.

@@ -179,6 +179,7 @@ fn operations() -> Vec<Vector> {
         before: Some(SnapshotId([0x11; 32])),
         after: None,
         of: None,
+        incident: Some(3),
         safety: Some(SnapshotId([0x22; 32])),
         plan: Some(listed()),
         planned: amounts(),

@@ -68,6 +68,24 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
+impl Arguments {
+    /// Just this source, as the config file says.
+    pub(super) fn of(root: &Path) -> Self {
+        Self {
+            paths: vec![root.to_owned()],
+            tag: Vec::new(),
+            host: None,
+            exclude: Vec::new(),
+            exclude_from: Vec::new(),
+            exclude_caches: false,
+            exclude_if_present: Vec::new(),
+            exclude_larger_than: None,
+            one_file_system: false,
+            dry_run: false,
+        }
+    }
+}
+
 /// What all sources together came to.
 #[derive(Debug, Default)]
 struct Sum {

@@ -24,7 +24,7 @@ mod safety;
 mod restore_plan;
 mod restore;
 mod undo;
-mod watch;
+mod continuous;
 mod check;
 mod repair;
 mod key;
@@ -74,7 +74,19 @@ pub(crate) enum Command {
     /// Back up; the first time, make a repository and a key
     Backup(backup::Arguments),
     /// Watch a directory: its state becomes restorable every few seconds
-    Watch(watch::Arguments),
+    Watch(continuous::watch::Arguments),
+    /// Protect a directory: first backup, then watched, as a service where there is one
+    Protect(continuous::protect::Arguments),
+    /// Show how well everything is protected; ends with 0 only when all is well
+    Status(continuous::status::Arguments),
+    /// Show the points of a watched directory: changes, bulk changes, incidents
+    Timeline(continuous::timeline::Arguments),
+    /// List what happened that somebody should know of
+    Incidents(continuous::incidents::Arguments),
+    /// Keep a moment of a watched directory whatever its age
+    Pin(continuous::pin::Arguments),
+    /// Let a pinned moment go
+    Unpin(continuous::pin::Arguments),
     /// List the snapshots
     Snapshots(snapshots::Arguments),
     /// List what a snapshot holds
@@ -132,7 +144,13 @@ pub(crate) fn run_without_settings(command: &Command, global: &Global) -> Result
 pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
     match command {
         Command::Backup(arguments) => backup::run(arguments, context),
-        Command::Watch(arguments) => watch::run(arguments, context),
+        Command::Watch(arguments) => continuous::watch::run(arguments, context),
+        Command::Protect(arguments) => continuous::protect::run(arguments, context),
+        Command::Status(arguments) => continuous::status::run(arguments, context),
+        Command::Timeline(arguments) => continuous::timeline::run(arguments, context),
+        Command::Incidents(arguments) => continuous::incidents::run(arguments, context),
+        Command::Pin(arguments) => continuous::pin::run(arguments, false, context),
+        Command::Unpin(arguments) => continuous::pin::run(arguments, true, context),
         Command::Snapshots(arguments) => snapshots::run(arguments, context),
         Command::Ls(arguments) => ls::run(arguments, context),
         Command::Log(arguments) => log::run(arguments, context),

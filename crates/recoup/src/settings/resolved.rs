@@ -148,6 +148,7 @@ fn over(upper: Config, lower: Config) -> Config {
         exclude_if_present: upper.exclude_if_present.or(lower.exclude_if_present),
         exclude_larger_than: upper.exclude_larger_than.or(lower.exclude_larger_than),
         one_file_system: upper.one_file_system.or(lower.one_file_system),
+        on_incident: upper.on_incident.or(lower.on_incident),
         host: upper.host.or(lower.host),
         tag: upper.tag.or(lower.tag),
         threads: upper.threads.or(lower.threads),

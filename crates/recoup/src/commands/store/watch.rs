@@ -10,6 +10,8 @@ use serde_json::json;
 
 use crate::access::busy::Busy;
 use crate::access::{open, store};
+use crate::commands::continuous::incidents::{self, IncidentLine};
+use crate::commands::continuous::{hook, watched_lock};
 use crate::commands::make;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
@@ -29,7 +31,7 @@ pub(in crate::commands) fn run(
     let (opened, _) = make::open_or_make(location, context)?;
     opened.repository.require_read()?;
     let options = store::options(address, Vec::new(), context);
-    let watched = [b"watch:", options.source.as_slice()].concat();
+    let watched = watched_lock(&options.source);
     let _busy = Busy::take(&context.settings.directories.state, &watched)?;
     let options = WatchOptions {
         gather: Duration::from_secs(every.max(1)),
@@ -139,6 +141,13 @@ impl Show {
                     "revisions {from} to {to} were not seen: everything is read anew, and what \
                      happened between is blurred"
                 ));
+            }
+            Event::Incident(incident) => {
+                let source = self.source.as_bytes();
+                let line = IncidentLine::new(incident, source, None);
+                context.sink.json("incident", &line)?;
+                context.terminal.warn(&incidents::words(incident));
+                hook::run(incident, source, context);
             }
             Event::Connection { what, is_there } => {
                 if !is_there {

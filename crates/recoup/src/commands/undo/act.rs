@@ -11,7 +11,7 @@ use source::files::write::TreeWriter;
 use undo::{ContentMerge, Event, Proposal, Report, UndoError, Work};
 
 use super::place::{self, Spot};
-use super::{Arguments, ContentMergeChoice, event, pending, show, with_ground};
+use super::{Arguments, ContentMergeChoice, event, listing, pending, show, with_ground};
 use crate::access::busy::Busy;
 use crate::access::open::Opened;
 use crate::context::Context;
@@ -67,6 +67,9 @@ fn choose(
     opened: &Opened,
     context: &Context,
 ) -> Result<(Spot, Event)> {
+    if let Some(number) = arguments.incident {
+        return incident(number, arguments, all, opened, context);
+    }
     if let Some(path) = &arguments.path {
         let spot = place::find(path, all, context)?;
         let event = event::of_place(arguments, &spot, all, opened, context)?;
@@ -80,6 +83,43 @@ fn choose(
         all,
         &context.host(),
     );
+    Ok((spot, event))
+}
+
+/// The incident with this number, of the source that was named or the only one that has it.
+fn incident(
+    number: u64,
+    arguments: &Arguments,
+    all: &Listing,
+    opened: &Opened,
+    context: &Context,
+) -> Result<(Spot, Event)> {
+    let mut found = listing::incidents(all, opened, context)?;
+    found.retain(|found| found.incident.number == number);
+    if let Some(path) = &arguments.path {
+        let spot = place::find(path, all, context)?;
+        found.retain(|found| found.source == spot.source);
+    }
+    let missing = || {
+        Failure::failed(format!("undo incident {number}: there is none"))
+            .hint("`recoup incidents` lists them")
+    };
+    if found.len() > 1 {
+        let message = format!("undo incident {number}: several sources have one");
+        return Err(
+            Failure::failed(message).hint("name the source too: recoup undo PATH --incident N")
+        );
+    }
+    let found = found.pop().ok_or_else(missing)?;
+    let timeline = opened.repository.timeline(&context.host(), &found.source)?;
+    let keys = found
+        .keys
+        .as_ref()
+        .map(|listed| opened.repository.keys(listed));
+    let keys = keys.transpose()?.unwrap_or_default();
+    let mut event = Event::of_incident(&opened.repository, &timeline, &found.incident, &keys)?;
+    let spot = place::of_source(&found.source, PathKey::root(), all, &context.host());
+    event.changes = event::filtered(event.changes, arguments, &spot)?;
     Ok((spot, event))
 }
 

@@ -219,7 +219,7 @@ fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model:
     found.into_inner()
 }
 
-fn filtered(
+pub(super) fn filtered(
     changes: merge::ChangeSet,
     arguments: &Arguments,
     spot: &Spot,

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use model::operation::{Operation, OperationKind, Outcome};
-use model::{Conflict, PathKey, Plan};
+use model::operation::{Listed, Operation, OperationKind, Outcome};
+use model::{Conflict, Incident, PathKey, Plan};
+use repository::Stored;
 
 use crate::access::open::Opened;
 use crate::context::Context;
 use crate::exit::{Result, chain};
 
 /// All operations, oldest first; what can't be read is told of.
-pub(super) fn all(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
+pub(in crate::commands) fn all(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
     let (operations, wrong) = opened.repository.operations()?;
     for error in &wrong {
         context
@@ -70,6 +71,49 @@ pub(super) fn open_conflicts(
     let mut conflicts = left_open(operation, opened)?.conflicts;
     conflicts.retain(|conflict| !settled.contains(&conflict.key));
     Ok(conflicts)
+}
+
+/// An incident with where it happened and whether it is over.
+#[derive(Debug)]
+pub(in crate::commands) struct FoundIncident {
+    pub(in crate::commands) source: Vec<u8>,
+    pub(in crate::commands) incident: Incident,
+    pub(in crate::commands) keys: Option<Listed>,
+    /// The operation that took it back.
+    pub(in crate::commands) undone: Option<u64>,
+}
+
+/// The incidents of this machine's watched sources, by source and number.
+pub(in crate::commands) fn incidents(
+    stored: &[Stored],
+    opened: &Opened,
+    context: &Context,
+) -> Result<Vec<FoundIncident>> {
+    let operations = all(opened, context)?;
+    let host = context.host();
+    let sources: BTreeSet<&[u8]> = stored
+        .iter()
+        .filter(|stored| stored.snapshot.host == host && !stored.snapshot.safety)
+        .map(|stored| stored.snapshot.source.as_slice())
+        .collect();
+    let mut found = Vec::new();
+    for source in sources {
+        let timeline = opened.repository.timeline(&host, source)?;
+        for (incident, keys) in timeline.incidents()? {
+            let undone = operations.iter().find(|op| {
+                op.begun.incident == Some(incident.number)
+                    && op.begun.source == source
+                    && matches!(&op.ended, Some((_, ended)) if ended.outcome == Outcome::Done)
+            });
+            found.push(FoundIncident {
+                source: source.to_vec(),
+                undone: undone.map(|op| op.begun.number),
+                incident,
+                keys,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// How an operation stands, in a word.

@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Result};
 
-mod place;
+pub(super) mod place;
 mod event;
 mod show;
 mod ground;
 mod act;
 mod pending;
-mod listing;
+pub(super) mod listing;
 pub(crate) mod ops;
 pub(crate) mod conflicts;
 pub(crate) mod resolve;
@@ -61,6 +61,9 @@ pub(crate) struct Arguments {
     /// Take back an earlier operation: the undo of an undo, exact
     #[arg(long, value_name = "N", conflicts_with_all = ["since", "before", "after", "path"])]
     op: Option<u64>,
+    /// Take back what the culprit of an incident did, and nothing of what others did meanwhile
+    #[arg(long, value_name = "N", conflicts_with_all = ["since", "before", "after", "op", "last"])]
+    incident: Option<u64>,
     /// Take back the last operation
     #[arg(long, conflicts_with_all = ["since", "before", "after", "path", "op"])]
     last: bool,
@@ -104,7 +107,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     if arguments.resume {
         return pending::resume(arguments.path.as_deref(), arguments.abort, context);
     }
-    if arguments.path.is_none() && arguments.op.is_none() && !arguments.last {
+    let named = arguments.op.is_some() || arguments.last || arguments.incident.is_some();
+    if arguments.path.is_none() && !named {
         return Err(Failure::usage("what is to be taken back is not said").hint(
             "recoup undo FILE; recoup undo DIR --since @14:00; recoup undo DIR --before SNAPSHOT \
              --after SNAPSHOT; recoup undo --op N",

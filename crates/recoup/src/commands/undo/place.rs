@@ -13,21 +13,21 @@ use crate::output::text;
 
 /// A live path in its source.
 #[derive(Debug, Clone)]
-pub(super) struct Spot {
+pub(in crate::commands) struct Spot {
     /// Name of the source.
-    pub(super) source: Vec<u8>,
+    pub(in crate::commands) source: Vec<u8>,
     /// Root of the source in the live tree.
-    pub(super) root: PathBuf,
+    pub(in crate::commands) root: PathBuf,
     /// The path in it.
-    pub(super) key: PathKey,
+    pub(in crate::commands) key: PathKey,
     /// Snapshots of this source made by backups, oldest first.
-    pub(super) snapshots: Vec<Stored>,
+    pub(in crate::commands) snapshots: Vec<Stored>,
     /// Keys of a store that are written in a second at most.
-    pub(super) rate: Option<u32>,
+    pub(in crate::commands) rate: Option<u32>,
 }
 
 /// Finds the source that a path lies in. Where several do, the innermost.
-pub(super) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
+pub(in crate::commands) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
     if let Some(address) = store::source_of(path)? {
         return find_store(&address, all, context);
     }
@@ -80,7 +80,12 @@ fn find_store(address: &etcd::Address, all: &[Stored], context: &Context) -> Res
 }
 
 /// A place in a source whose name is known.
-pub(super) fn of_source(source: &[u8], key: PathKey, all: &[Stored], host: &str) -> Spot {
+pub(in crate::commands) fn of_source(
+    source: &[u8],
+    key: PathKey,
+    all: &[Stored],
+    host: &str,
+) -> Spot {
     let same = |stored: &&Stored| {
         let snapshot = &stored.snapshot;
         snapshot.source == source && snapshot.host == host && !snapshot.safety
@@ -101,10 +106,7 @@ impl Spot {
     }
 
     /// The place as a person knows it.
-    pub(super) fn shown(&self) -> String {
-        if self.is_store() && self.key.is_root() {
-            return text::path(&self.source);
-        }
+    pub(in crate::commands) fn shown(&self) -> String {
         let path = self
             .root
             .join(std::ffi::OsStr::from_bytes(&self.key.to_path()));

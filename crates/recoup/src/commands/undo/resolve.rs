@@ -88,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         after: None,
         about: format!("{word} of operation {number}: {}", names(&chosen)),
         of: Some(number),
+        incident: None,
         kind: OperationKind::Resolve,
     };
     let progress = Progress::start(&context.terminal);

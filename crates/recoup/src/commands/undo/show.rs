@@ -20,6 +20,9 @@ use crate::output::text;
 /// Lines of each kind that are shown without `--show`.
 const SHOWN_MAX: usize = 5;
 
+/// A word, what it means, and which steps it stands for.
+type Group<'g> = (&'g str, &'g str, &'g dyn Fn(&Step) -> bool);
+
 /// Type `step`.
 #[derive(serde::Serialize)]
 struct StepLine {
@@ -165,7 +168,7 @@ pub(super) fn plan(
     } else {
         SHOWN_MAX
     };
-    let groups: [(&str, &str, &dyn Fn(&Step) -> bool); 6] = [
+    let groups: [Group<'_>; 6] = [
         ("restore", "gone, comes back", &|step| {
             step.action == Action::Create && !is_directory(step)
         }),

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use backup::Selection;
 use clap::Args;
-use model::Silent;
+use model::{Silent, SnapshotId};
 use serde_json::json;
-use source::files::watch::Capture;
+use source::files::watch::{Capture, CaptureInfo};
 use timeline::{Event, WatchOptions};
 
+use super::incidents::{self, IncidentLine};
+use super::{hook, watched_lock};
 use crate::access::busy::Busy;
 use crate::access::{first_use, open, own};
 use crate::commands::{live_options, make, store};
@@ -54,17 +56,20 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         context.terminal.advise(&warning);
     }
     let source = root.as_os_str().as_bytes().to_vec();
-    let watched = [b"watch:", source.as_slice()].concat();
-    let _busy = Busy::take(&context.settings.directories.state, &watched)?;
+    let _busy = Busy::take(&context.settings.directories.state, &watched_lock(&source))?;
     let backup = live_options::of(&opened, &root, &source, Selection::All, context)?;
     let options = WatchOptions {
         own: own::paths(&context.settings)?,
         gather: Duration::from_secs(arguments.every.unwrap_or(2).max(1)),
         checkpoint: Duration::from_secs(60 * arguments.scan.max(1)),
+        own_program: std::env::current_exe()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         ..WatchOptions::new(backup)
     };
     let mut show = Show {
         root: text::path(&source),
+        source: source.clone(),
         points: 0,
         changes: 0,
         stored_bytes: 0,
@@ -91,6 +96,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
 /// Tells of what happens.
 struct Show {
     root: String,
+    source: Vec<u8>,
     points: u64,
     changes: u64,
     stored_bytes: u64,
@@ -105,28 +111,7 @@ impl Show {
                 capture,
                 point,
                 files,
-            } => {
-                let how = match capture.capture {
-                    Capture::Fanotify => "fanotify",
-                    Capture::Inotify => "inotify",
-                    Capture::Scan => "scan",
-                };
-                let line = json!({
-                    "id": point.to_hex(),
-                    "capture": how,
-                    "files": files,
-                    "blind": capture.blind,
-                    "refusals": capture.refusals,
-                });
-                context.sink.json("ready", &line)?;
-                let files = text::counted(*files, "file", "files");
-                context
-                    .sink
-                    .line(&format!("Watching  {}  {files}, by {how}", self.root))?;
-                for sentence in capture.refusals.iter().chain(&capture.blind) {
-                    context.sink.line(&format!("          {sentence}"))?;
-                }
-            }
+            } => self.ready(capture, *point, *files, context)?,
             Event::Point {
                 id,
                 time,
@@ -154,6 +139,14 @@ impl Show {
                 let line = json!({ "id": snapshot.to_hex(), "files": files });
                 context.sink.json("checkpoint", &line)?;
             }
+            Event::Incident(incident) => {
+                let line = IncidentLine::new(incident, &self.source, None);
+                context.sink.json("incident", &line)?;
+                context.terminal.finish_progress();
+                let words = incidents::words(incident);
+                context.terminal.warn(&words);
+                hook::run(incident, &self.source, context);
+            }
             Event::Trouble { message, waiting } => {
                 let line = json!({ "message": message, "waiting": waiting });
                 context.sink.json("trouble", &line)?;
@@ -164,6 +157,37 @@ impl Show {
             }
         }
         context.sink.flush()
+    }
+
+    fn ready(
+        &self,
+        capture: &CaptureInfo,
+        point: SnapshotId,
+        files: u64,
+        context: &mut Context,
+    ) -> Result<()> {
+        let how = match capture.capture {
+            Capture::Fanotify => "fanotify",
+            Capture::Inotify => "inotify",
+            Capture::Scan => "scan",
+        };
+        let line = json!({
+            "id": point.to_hex(),
+            "capture": how,
+            "files": files,
+            "blind": capture.blind,
+            "refusals": capture.refusals,
+        });
+        context.sink.json("ready", &line)?;
+        let files = text::counted(files, "file", "files");
+        let root = &self.root;
+        context
+            .sink
+            .line(&format!("Watching  {root}  {files}, by {how}"))?;
+        for sentence in capture.refusals.iter().chain(&capture.blind) {
+            context.sink.line(&format!("          {sentence}"))?;
+        }
+        Ok(())
     }
 
     /// On a terminal one line that changes; in a pipe a line for each point.

@@ -1,0 +1,195 @@
+//! `recoup timeline`: the points of a watched directory, as a table and as bars.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::Args;
+use model::Timestamp;
+use model::incident::Incident;
+use model::point::{Point, TimelineRecord};
+use serde_json::json;
+
+use crate::commands::undo::place;
+use crate::context::{self, Context};
+use crate::exit::{Exit, Failure, Result};
+use crate::names::place::{Place, SnapshotName};
+use crate::output::text;
+
+/// Width of the longest bar.
+const BAR: usize = 30;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The watched directory, or something in it
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Only what happened since then, as @14:00 or '@2 hours ago'
+    #[arg(long, value_name = "TIME")]
+    since: Option<OsString>,
+}
+
+/// One row.
+struct Row {
+    time: Timestamp,
+    id: String,
+    what: What,
+}
+
+enum What {
+    Point {
+        changes: u64,
+        class: &'static str,
+        who: String,
+    },
+    Checkpoint,
+    Incident(Box<Incident>),
+    Pin {
+        removed: bool,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    let since = since(arguments)?;
+    let opened = context.open_to_read()?;
+    let all = context.snapshots(&opened)?;
+    let spot = place::find(&arguments.path, &all, context)?;
+    let timeline = opened.repository.timeline(&context.host(), &spot.source)?;
+    if timeline.is_empty() {
+        return Err(Failure::failed(format!(
+            "show the timeline of {}: it was never watched",
+            spot.shown()
+        ))
+        .hint("`recoup protect PATH` or `recoup watch PATH` begins one; `recoup snapshots` lists snapshots"));
+    }
+    let mut rows = Vec::new();
+    timeline.each(0, |entry| {
+        let what = match entry.record {
+            TimelineRecord::Point(point) => What::Point {
+                changes: under(&point, &spot.key),
+                class: point.class.word(),
+                who: who(&point),
+            },
+            TimelineRecord::Checkpoint { .. } => What::Checkpoint,
+            TimelineRecord::Incident { incident, .. } => What::Incident(Box::new(incident)),
+            TimelineRecord::Pin { removed, .. } => What::Pin { removed },
+        };
+        let row = Row {
+            time: entry.time,
+            id: entry.id.to_hex(),
+            what,
+        };
+        if since.is_none_or(|since| row.time >= since) {
+            rows.push(row);
+        }
+        Ok(())
+    })?;
+    rows.retain(|row| !matches!(row.what, What::Point { changes: 0, .. }));
+    show(&rows, context)?;
+    context.sink.json_count(rows.len() as u64)?;
+    Ok(Exit::Ok)
+}
+
+fn since(arguments: &Arguments) -> Result<Option<Timestamp>> {
+    let Some(since) = &arguments.since else {
+        return Ok(None);
+    };
+    match Place::parse(since.as_bytes(), &context::now())?.snapshot {
+        SnapshotName::At(moment) => Ok(Some(moment)),
+        _ => Err(Failure::usage("--since takes a time").hint("write @14:00 or '@2 hours ago'")),
+    }
+}
+
+fn under(point: &Point, key: &model::PathKey) -> u64 {
+    let beneath = point
+        .changes
+        .iter()
+        .filter(|change| key.contains(change.key.as_bytes()));
+    beneath.count() as u64
+}
+
+/// The programs that had a part in it.
+fn who(point: &Point) -> String {
+    let mut names: Vec<&str> = point
+        .actors
+        .iter()
+        .map(|actor| actor.comm.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(3);
+    names.join(", ")
+}
+
+fn show(rows: &[Row], context: &mut Context) -> Result<()> {
+    let most = rows
+        .iter()
+        .map(|row| match row.what {
+            What::Point { changes, .. } => changes,
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0);
+    for row in rows {
+        let time = text::local(row.time);
+        let id: String = row.id.chars().take(8).collect();
+        match &row.what {
+            What::Point {
+                changes,
+                class,
+                who,
+            } => {
+                context.sink.json(
+                    "point",
+                    &json!({
+                        "id": row.id,
+                        "time": text::rfc3339(row.time),
+                        "changes": changes,
+                        "class": class,
+                        "blurred": *class == "blurred",
+                        "actors": who,
+                    }),
+                )?;
+                let bar = bar(*changes, most);
+                let blurred = if *class == "blurred" {
+                    "  (blurred)"
+                } else {
+                    ""
+                };
+                let count = text::count(*changes);
+                context.sink.line(&format!(
+                    "{time}  {id}  {count:>9}  {bar:<BAR$}  {who}{blurred}"
+                ))?;
+            }
+            What::Checkpoint => {
+                let line = json!({ "time": text::rfc3339(row.time) });
+                context.sink.json("checkpoint", &line)?;
+                context.sink.line(&format!(
+                    "{time}  --------  the whole directory was scanned"
+                ))?;
+            }
+            What::Incident(incident) => {
+                let line = super::incidents::IncidentLine::new(incident, b"", None);
+                context.sink.json("incident", &line)?;
+                let words = super::incidents::words(incident);
+                context.sink.line(&format!("{time}  ** {words}"))?;
+            }
+            What::Pin { removed } => {
+                let line = json!({ "time": text::rfc3339(row.time), "removed": removed });
+                context.sink.json("pin", &line)?;
+                let word = if *removed { "unpinned" } else { "pinned" };
+                context.sink.line(&format!("{time}  ** {word}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Longer for more changes; by the logarithm, since a bulk change is thousands of times an edit.
+fn bar(changes: u64, most: u64) -> String {
+    if most == 0 {
+        return String::new();
+    }
+    let share = ((changes + 1) as f64).ln() / ((most + 1) as f64).ln();
+    "#".repeat(((share * BAR as f64) as usize).clamp(1, BAR))
+}
