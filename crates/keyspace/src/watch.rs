@@ -38,12 +38,17 @@ const CHECKPOINT: Duration = Duration::from_secs(3600);
 /// Values that wait in memory for a point to be due.
 const WAITING_BYTES_MAX: usize = 32 << 20;
 
-/// Changes of a point beyond which it becomes a checkpoint instead: a record of the log has 16 MiB at
-/// most, and a change takes about 100 bytes of it.
-const POINT_CHANGES_MAX: usize = 50_000;
+/// A point whose record would be longer becomes a checkpoint instead: the log takes 16 MiB.
+const RECORD_BYTES_MAX: usize = 12 << 20;
 
-/// Bytes of keys of a point beyond which it becomes a checkpoint instead, for the same reason.
-const POINT_KEY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a change in a record beside its key: a deletion, and a value that is named by its id.
+const DELETION_BYTES: usize = 16;
+const VALUE_BYTES: usize = 128;
+
+/// So many times in a point's time a value that waits is made a point of its own because its key was
+/// deleted just then: what was deleted stays restorable as it last was, and a lock that comes and goes
+/// does not make a point each time.
+const EARLY_POINTS_MAX: u32 = 20;
 
 /// Changes after which a checkpoint comes early: going through them takes seconds, and making the
 /// checkpoint holds all of them in memory.
@@ -145,7 +150,6 @@ pub enum Event<'e> {
 struct Waiting {
     keys: BTreeMap<PathKey, Option<KeyValue>>,
     bytes: usize,
-    key_bytes: usize,
     /// When the first of them was seen.
     first: Option<(Instant, Timestamp)>,
     last: Timestamp,
@@ -160,13 +164,23 @@ impl Waiting {
         for event in seen.events {
             let key = etcd::keys::encode(&event.key);
             self.bytes += event.now.as_ref().map_or(0, KeyValue::bytes);
-            let length = key.as_bytes().len();
             if let Some(Some(old)) = self.keys.insert(key, event.now) {
                 self.bytes = self.bytes.saturating_sub(old.bytes());
-            } else {
-                self.key_bytes += length;
             }
         }
+    }
+
+    /// Whether a revision deletes what was written since the last point.
+    fn is_ended_by(&self, seen: &Revision) -> bool {
+        let ends = |event: &etcd::Event| {
+            event.now.is_none()
+                && !self.keys.is_empty()
+                && matches!(
+                    self.keys.get(&etcd::keys::encode(&event.key)),
+                    Some(Some(_))
+                )
+        };
+        seen.events.iter().any(ends)
     }
 
     fn is_due(&self, gather: Duration) -> bool {
@@ -188,6 +202,10 @@ struct Run<'a> {
     /// Begins with the first state.
     incidents: Option<Incidents>,
     waiting: Waiting,
+    /// A revision that came while the point before it was being made.
+    held: Option<Revision>,
+    /// Points that were made early since the last one that was due.
+    early: u32,
     /// Root of the last checkpoint: all its nodes are stored.
     base: Option<BlobId>,
     /// The revision whose state [`State::root`] is.
@@ -219,6 +237,8 @@ pub fn watch(
         state,
         incidents: None,
         waiting: Waiting::default(),
+        held: None,
+        early: 0,
         base: None,
         revision: 0,
     };
@@ -231,6 +251,9 @@ pub fn watch(
         }
     }
     // What was seen up to here is protected, too.
+    run.point(each)?;
+    let held = run.held.take();
+    held.into_iter().for_each(|seen| run.take(seen));
     run.point(each)
 }
 
@@ -288,6 +311,12 @@ impl Run<'_> {
     }
 
     fn step(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        // The repository refused in between: the point before it is tried again.
+        if self.held.is_some() {
+            self.point(each)?;
+            let held = self.held.take();
+            held.into_iter().for_each(|seen| self.take(seen));
+        }
         let wait = self.waiting.first.map_or(WAIT, |(since, _)| {
             let left = self.options.gather.saturating_sub(since.elapsed());
             left.min(WAIT)
@@ -298,8 +327,15 @@ impl Run<'_> {
         };
         match next {
             Ok(Some(Seen::Revision(seen))) => {
-                let now = (self.clock)();
-                self.waiting.take(seen, now);
+                if self.early < EARLY_POINTS_MAX && self.waiting.is_ended_by(&seen) {
+                    self.early += 1;
+                    self.held = Some(seen);
+                    self.point(each)?;
+                    let held = self.held.take();
+                    held.into_iter().for_each(|seen| self.take(seen));
+                } else {
+                    self.take(seen);
+                }
             }
             Ok(Some(Seen::Gap(gap))) => return self.mend(gap, each),
             Ok(Some(Seen::Connected(what))) => each(Event::Connection {
@@ -325,6 +361,7 @@ impl Run<'_> {
         }
         if self.waiting.is_due(self.options.gather) {
             self.point(each)?;
+            self.early = 0;
         }
         let is_long = self.state.since_checkpoint >= CHECKPOINT_CHANGES_MAX;
         if is_long || self.state.is_checkpoint_due(self.options.checkpoint) {
@@ -332,6 +369,11 @@ impl Run<'_> {
             self.checkpoint(each)?;
         }
         Ok(())
+    }
+
+    fn take(&mut self, seen: Revision) {
+        let now = (self.clock)();
+        self.waiting.take(seen, now);
     }
 
     /// Revisions are missing: what was seen before them becomes a point, then everything is read.
@@ -363,8 +405,7 @@ impl Run<'_> {
         })?;
         let changed = self.state.differing(&found, &HashMap::new())?;
         let revision = self.waiting.revision;
-        let is_large =
-            changed.len() > POINT_CHANGES_MAX || self.waiting.key_bytes > POINT_KEY_BYTES_MAX;
+        let is_large = record_bytes(&changed) > RECORD_BYTES_MAX;
         let (times, last) = ((first, self.waiting.last), self.waiting.last);
         let before = self.state.root;
         if is_large {
@@ -531,7 +572,7 @@ impl Run<'_> {
         let (root, last) = (report.snapshot.root, (self.clock)());
         if was_watched {
             let changed = self.found_by_scan(root)?;
-            if changed.len() <= POINT_CHANGES_MAX {
+            if record_bytes(&changed) <= RECORD_BYTES_MAX {
                 let (number, before) = (self.state.next_number(), self.state.root);
                 let times = (first, last);
                 let id = self.add_point(&changed, Class::Blurred, times, report.revision)?;
@@ -581,4 +622,13 @@ fn revision_of(entry: &TimelineEntry) -> Option<i64> {
         _ => None,
     };
     i64::try_from(revision?).ok()
+}
+
+/// About how long the record of a point with these changes is.
+fn record_bytes(changed: &[Changed]) -> usize {
+    let bytes = |one: &Changed| {
+        let value = one.after.as_ref().map_or(0, |_| VALUE_BYTES);
+        one.key.as_bytes().len() + DELETION_BYTES + value
+    };
+    changed.iter().map(bytes).sum()
 }
