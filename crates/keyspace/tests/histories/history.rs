@@ -5,15 +5,15 @@ use crate::gateway::{Gateway, text};
 use crate::ledger::{Ledger, Op, merged};
 use etcd::testing::Server;
 use etcd::{Address, Client, Settings};
-use keyspace::watch::{Event as Told, WatchOptions, watch};
-use keyspace::{Keyspace, Options};
 use model::{Cancel, PathKey, Silent, Timestamp};
+use recoup_keyspace::watch::{Event as Told, WatchOptions, watch};
+use recoup_keyspace::{Keyspace, Options};
 use repository::{MapReader, Repository, Stored};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use storage::memory::MemoryStorage;
+use storage::MemoryStorage;
 use testkit::Lab;
 use undo::{ContentMerge, Event, Report, Who, Work};
 
@@ -49,7 +49,7 @@ type Points = Arc<Mutex<Vec<(i64, bool)>>>;
 struct Watcher {
     cancel: Arc<Cancel>,
     points: Points,
-    thread: thread::JoinHandle<Result<(), keyspace::KeyspaceError>>,
+    thread: thread::JoinHandle<Result<(), recoup_keyspace::KeyspaceError>>,
 }
 
 fn clock() -> Timestamp {
@@ -501,7 +501,7 @@ fn map_of(repository: &Repository, stored: &Stored) -> Map {
     let mut entries = reader.entries(stored.snapshot.root, &PathKey::root());
     let mut map = Map::new();
     while let Some((key, entry)) = entries.next().unwrap() {
-        let value = keyspace::value::bytes_of(repository, &entry).unwrap();
+        let value = recoup_keyspace::value::bytes_of(repository, &entry).unwrap();
         map.insert(etcd::keys::decode(&key).unwrap(), value);
     }
     map
