@@ -16,8 +16,8 @@ const BATCH: usize = 127;
 /// Length of a value: that of a load balancer with a few targets.
 const VALUE_BYTES: usize = 500;
 
-/// Between two requests of customers: about two hundred a second.
-const PAUSE: Duration = Duration::from_millis(4);
+/// Between two requests of customers: about a hundred a second.
+const PAUSE: Duration = Duration::from_millis(9);
 
 /// What stands in etcd, as far as the control plane knows.
 type Ledger = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -112,16 +112,16 @@ impl Plane {
             while !told.load(Ordering::Relaxed) {
                 let known = plane.ledger().len() as u64;
                 let number = dice.below(known as usize) as u64;
-                match dice.below(10) {
+                match dice.below(100) {
                     // A customer makes one.
-                    0..3 => {
+                    0..20 => {
                         let (key, value) = (key_of(next), value_of(next, version));
                         client.put(&key, &value, 0)?;
                         plane.ledger().insert(key, value);
                         next += 1;
                     }
                     // A customer deletes one. Where it is not found the customer is told so.
-                    3 => {
+                    20 => {
                         let key = key_of(number);
                         if client.delete(&key)?.1 {
                             plane.ledger().remove(&key);
