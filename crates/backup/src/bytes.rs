@@ -9,7 +9,7 @@ use rustix::fs::MemfdFlags;
 use source::files::Stat;
 use source::files::write::write_at;
 
-use crate::content::{ContentError, ContentReader};
+use crate::content::{ContentError, ContentReader, INLINE_BYTES_MAX};
 use crate::error::{BackupError, Result};
 use crate::sink::{Namer, Sink};
 
@@ -28,8 +28,19 @@ pub fn store_bytes(
     read(repository, bytes, packer)
 }
 
-/// Goes through a file in memory, so that there is one way to cut content.
+/// Short content is taken as it is, as from a file of one chunk. The rest goes through a file in memory,
+/// so that there is one way to cut content.
 fn read(repository: &Repository, bytes: &[u8], sink: &mut impl Sink) -> Result<Content> {
+    let len = bytes.len() as u64;
+    if len <= INLINE_BYTES_MAX {
+        return Ok(match bytes {
+            [] => Content::Empty,
+            bytes => Content::Inline(bytes.to_vec()),
+        });
+    }
+    if len <= u64::from(repository.keyset().chunk_params().min) {
+        return Ok(Content::Blob(sink.add(bytes)?));
+    }
     let failed = |errno: rustix::io::Errno| {
         BackupError::Source(source::SourceError::io("read", "merged content", errno))
     };

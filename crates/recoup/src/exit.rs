@@ -5,6 +5,8 @@
 use std::io;
 
 use backup::BackupError;
+use etcd::EtcdError;
+use keyspace::KeyspaceError;
 use repository::RepositoryError;
 use restore::RestoreError;
 use source::SourceError;
@@ -276,6 +278,38 @@ impl From<UndoError> for Failure {
                 Self::new(Exit::Usage, chain(&error))
                     .hint("`recoup snapshots` lists times and sources")
             }
+            _ => Self::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<EtcdError> for Failure {
+    fn from(error: EtcdError) -> Self {
+        let failure = Self::failed(format!("work on etcd: {}", chain(&error)));
+        match error {
+            EtcdError::Cancelled => Self::interrupted(),
+            EtcdError::Address { .. } | EtcdError::Settings { .. } => Self {
+                exit: Exit::Usage,
+                ..failure
+            },
+            EtcdError::Unreachable { .. } => failure
+                .hint("is it running, and is the address right? Nothing was lost; run it again"),
+            EtcdError::AuthenticationFailed { .. } => {
+                failure.hint("--etcd-user names the user; RECOUP_ETCD_PASSWORD holds the password")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<KeyspaceError> for Failure {
+    fn from(error: KeyspaceError) -> Self {
+        match error {
+            KeyspaceError::Etcd(error) => error.into(),
+            KeyspaceError::Repository(error) => error.into(),
+            KeyspaceError::Backup(error) => error.into(),
+            KeyspaceError::Timeline(error) => error.into(),
+            KeyspaceError::Cancelled => Self::interrupted(),
             _ => Self::failed(chain(&error)),
         }
     }

@@ -21,6 +21,24 @@ impl NodeMemory {
         self.lock().insert(id, Arc::new(node));
     }
 
+    /// Forgets every node that the map below `root` does not need.
+    pub(crate) fn retain(&self, root: Option<BlobId>) {
+        let mut nodes = self.lock();
+        let mut needed = HashMap::new();
+        let mut open: Vec<BlobId> = root.into_iter().collect();
+        while let Some(id) = open.pop() {
+            // What is stored is not in memory, and neither is anything beneath it.
+            let Some(node) = nodes.remove(&id) else {
+                continue;
+            };
+            if !node.is_leaf() {
+                open.extend((0..node.len()).map(|at| node.child(at).id));
+            }
+            needed.insert(id, node);
+        }
+        *nodes = needed;
+    }
+
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }

@@ -60,6 +60,12 @@ impl Repository {
         })
     }
 
+    /// Forgets the nodes that are kept in memory only, save those of the map below `root`: the states
+    /// before it can be made again by whoever asks for them.
+    pub fn forget_memory_but(&self, root: Option<BlobId>) {
+        self.memory.retain(root);
+    }
+
     /// Forgets the nodes that are kept in memory only.
     pub fn forget_memory(&self) {
         self.memory.clear();

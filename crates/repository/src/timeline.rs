@@ -50,6 +50,17 @@ impl TimelineEntry {
     }
 }
 
+impl TimelineEntry {
+    /// The revision of the store whose state it is, where the store counts them.
+    pub fn revision(&self) -> Option<u64> {
+        match &self.record {
+            TimelineRecord::Point(point) => point.revision,
+            TimelineRecord::Checkpoint { revision, .. } => *revision,
+            _ => None,
+        }
+    }
+}
+
 impl Repository {
     /// The timeline of a source; empty where it was never watched.
     pub fn timeline(&self, host: &str, source: &[u8]) -> Result<Timeline<'_>> {
@@ -136,6 +147,22 @@ impl<'r> Timeline<'r> {
         self.last_before(low, |entry| {
             entry.state().is_some_and(|(time, _)| time <= moment)
         })
+    }
+
+    /// The last state at or before a revision of a store. Where a store was put back to an earlier one,
+    /// the later records count.
+    pub fn at_revision(&self, revision: u64) -> Result<Option<TimelineEntry>> {
+        let is_at = |entry: &TimelineEntry| entry.revision().is_some_and(|at| at <= revision);
+        let (mut low, mut high) = (0, self.numbers.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            // What is no state has no revision: the state before it tells.
+            match self.last_before(middle + 1, |entry| entry.revision().is_some())? {
+                Some(entry) if !is_at(&entry) => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        self.last_before(low, is_at)
     }
 
     /// The last state.

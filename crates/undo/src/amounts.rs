@@ -25,7 +25,7 @@ pub fn amounts_of(plan: &Plan) -> Amounts {
             Action::Remove | Action::Metadata | Action::Move { .. }
         );
         if let Some(leaves) = step.leaves.as_ref().filter(|_| writes)
-            && leaves.kind == Kind::File
+            && matches!(leaves.kind, Kind::File | Kind::Value)
         {
             amounts.bytes = amounts.bytes.saturating_add(leaves.size);
         }

@@ -10,7 +10,6 @@
 //! path is worth is asked of a [`Judge`].
 
 mod judge;
-mod outcome;
 mod place;
 mod work;
 mod names;
@@ -23,7 +22,7 @@ mod late;
 mod reverse;
 mod run;
 
+pub use crate::outcome::{LateWrite, Outcome, StepResult};
 pub use judge::{Hooks, Judge, NoHooks, Options, Seen};
-pub use outcome::{LateWrite, Outcome, StepResult};
 pub use run::{Job, apply, resume, rollback};
 pub use work::{OldWork, Work};

@@ -22,6 +22,14 @@ pub enum UndoError {
     /// The live tree, or the work directory, refused.
     #[error("work on the tree: {0}")]
     Tree(#[from] SourceError),
+    /// A live source of another kind than a tree refused as a whole.
+    #[error("{source}")]
+    Live {
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Nothing had been changed by then.
+        untouched: bool,
+    },
     /// No directory on the file system of the tree takes the work directory.
     #[error("make a work directory for {} on its file system: {why}", .root.display())]
     NoPlace {

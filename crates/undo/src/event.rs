@@ -11,6 +11,9 @@ use repository::{MapReader, Repository, Stored, Timeline};
 
 use crate::error::{Result, UndoError};
 
+/// The rule of key-value stores that finds deletions.
+const DELETED: &str = "deleted";
+
 /// What is to be taken back.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -138,6 +141,10 @@ impl Event {
         // What each key that the points touch holds, as far as the walk has come.
         let mut current: HashMap<PathKey, Option<Entry>> = HashMap::new();
         let mut culprits: Vec<Change> = Vec::new();
+        // Where nobody knows who did what, writes to a deleted key are somebody's work: what comes back
+        // is the last value before the deletion, and what was written after it stays.
+        let only_deletions = incident.actor.is_none() && incident.rule == DELETED;
+        let mut places: HashMap<PathKey, usize> = HashMap::new();
         let mut after = None;
         let mut failed = None;
         timeline.each(first, |entry| {
@@ -163,12 +170,20 @@ impl Event {
                     incident.actor.as_ref(),
                     actor,
                     damaged.contains(&change.key),
-                ) {
-                    culprits.push(Change {
+                ) && (change.after.is_none() || !only_deletions)
+                {
+                    let culprit = Change {
                         key: change.key.clone(),
                         before: was,
                         after: change.after.clone(),
-                    });
+                    };
+                    match places.get(&change.key) {
+                        Some(&place) if only_deletions => culprits[place] = culprit,
+                        _ => {
+                            places.insert(change.key.clone(), culprits.len());
+                            culprits.push(culprit);
+                        }
+                    }
                 }
                 current.insert(change.key.clone(), change.after.clone());
             }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use merge::Choice;
 use model::{Conflict, Entry, PathKey, Plan, SnapshotId};
 
-use crate::apply::Outcome;
 use crate::error::Result;
 use crate::event::Event;
 use crate::needs::Needs;
+use crate::outcome::Outcome;
 
 /// A plan made of a live source, with what the source was like.
 #[derive(Debug, Default)]
@@ -76,7 +76,10 @@ pub trait Ground {
     fn run(&self, number: u64, plan: &Plan, how: Way) -> Result<Outcome>;
 
     /// The operation is over and recorded: what only resuming it needed may go.
-    fn tidy(&self, number: u64) -> Result<()>;
+    /// Most sources keep nothing of the kind.
+    fn tidy(&self, _number: u64) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// How a plan is run.

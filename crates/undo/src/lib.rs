@@ -4,6 +4,7 @@
 
 pub mod needs;
 pub mod error;
+pub mod outcome;
 pub mod apply;
 pub mod amounts;
 pub mod event;

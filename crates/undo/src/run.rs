@@ -13,10 +13,10 @@ use model::{
 use repository::{MapReader, Packer, Repository};
 
 use crate::amounts::amounts_of;
-use crate::apply::{Outcome, StepResult};
 use crate::error::{Result, UndoError};
 use crate::event::Event;
 use crate::ground::{Ground, Proposal, Way};
+use crate::outcome::{Outcome, StepResult};
 
 /// Who asked, and what is told of them.
 #[derive(Debug, Clone)]
@@ -158,7 +158,13 @@ impl Work<'_> {
     fn not_begun(&self, number: u64, safety: SnapshotId, error: UndoError) -> UndoError {
         let untouched = matches!(
             error,
-            UndoError::NoPlace { .. } | UndoError::NotOurs { .. } | UndoError::Restore(_)
+            UndoError::NoPlace { .. }
+                | UndoError::NotOurs { .. }
+                | UndoError::Restore(_)
+                | UndoError::Live {
+                    untouched: true,
+                    ..
+                }
         );
         if untouched {
             let nothing = Amounts::default();
@@ -349,7 +355,7 @@ fn open_of(
                 why: why.clone(),
             }),
             StepResult::Deferred(why) => defer(why.clone()),
-            StepResult::Failed(error) => defer(error.to_string()),
+            StepResult::Failed(why) => defer(why.clone()),
             StepResult::NotStaged => defer("its content could not be read".to_owned()),
             StepResult::NotReached => defer("interrupted before".to_owned()),
         }

@@ -41,7 +41,7 @@ pub(super) fn deleted(scene: &mut Scene<'_>, marks: &[&Mark]) -> Option<Verdict>
             || is(quick, PREFIX_LARGE_KEYS, PREFIX_LARGE_SHARE)
         {
             Level::Alarm
-        } else if gone.len() as u64 >= PREFIX_KEYS {
+        } else if lasting(scene, &gone) >= PREFIX_KEYS {
             Level::Notice
         } else {
             continue;
@@ -75,6 +75,12 @@ pub(super) fn deleted(scene: &mut Scene<'_>, marks: &[&Mark]) -> Option<Verdict>
         );
     }
     found
+}
+
+/// How many of the deleted keys had not been made just before: locks come and go.
+fn lasting(scene: &Scene<'_>, gone: &[&Mark]) -> u64 {
+    let lasts = |mark: &&&Mark| !scene.was_temporary(mark);
+    gone.iter().filter(lasts).count() as u64
 }
 
 /// How many keys were made about when these were deleted.

@@ -65,9 +65,8 @@ const KEY_VALUE: [Rule; 3] = [
         joins: true,
     },
     Rule {
-        selects: |scene, mark| {
-            mark.deed == Deed::Removed && !mark.soft && !scene.was_temporary(mark)
-        },
+        // What was made just before counts, too: of a store nobody knows whether its maker removed it.
+        selects: |_, mark| mark.deed == Deed::Removed && !mark.soft,
         weigh: prefix::deleted,
         joins: false,
     },

@@ -12,10 +12,11 @@ use source::files::{ExcludeOptions, Excludes, ScanOptions, Scanned};
 
 use crate::access::open::{self, Location, Opened};
 use crate::access::{caches, first_use};
-use crate::commands::{exclusions, make};
+use crate::commands::{exclusions, make, store};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::amount;
+use crate::names::store::source_of;
 use crate::output::json::{ProblemLine, SnapshotLine};
 use crate::output::progress::Progress;
 use crate::output::text;
@@ -30,7 +31,7 @@ Next: recoup snapshots                 what there is
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What to back up; each path is a source of its own, with its own snapshots
+    /// What to back up: directories, files, an etcd://HOST[:PORT][/PREFIX]; each is a source of its own, with its own snapshots
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Label the snapshot (may be given several times)
@@ -100,7 +101,20 @@ struct Sum {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
-    let roots = roots(&arguments.paths)?;
+    let mut stores = Vec::new();
+    let mut paths = Vec::new();
+    for path in &arguments.paths {
+        match source_of(path)? {
+            Some(address) => stores.push(address),
+            None => paths.push(path.clone()),
+        }
+    }
+    if arguments.dry_run && !stores.is_empty() {
+        return Err(Failure::usage(
+            "--dry-run is for directories, not for etcd://",
+        ));
+    }
+    let roots = roots(&paths)?;
     let location = open::location(&context.settings)?;
     for root in &roots {
         make::refuse_repository(root, &location.path)?;
@@ -136,6 +150,11 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             }
             Err(failure) => return Err(failure),
         }
+    }
+    for address in &stores {
+        let (tags, host) = (&arguments.tag, arguments.host.as_deref());
+        let report = store::backup::run(address, tags, host, &opened, &cancel, context)?;
+        sum.add_store(&report);
     }
     if let Some(failure) = failed.filter(|_| sum.sources == 0) {
         return Err(failure);
@@ -380,6 +399,15 @@ fn tell(
 }
 
 impl Sum {
+    fn add_store(&mut self, report: &keyspace::Report) {
+        let totals = &report.snapshot.totals;
+        self.sources += 1;
+        self.snapshots.push(report.id);
+        self.files += totals.files;
+        self.bytes += totals.bytes;
+        self.new_bytes += report.new_bytes;
+    }
+
     fn add(&mut self, report: &Report) {
         let totals = &report.snapshot.totals;
         self.sources += 1;

@@ -3,11 +3,13 @@
 use backup::Selection;
 
 use crate::access::open::Opened;
+use crate::access::store::{address_of_source, connect};
 use crate::commands::diff_show::{self, Tally};
 use crate::commands::live_options;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
 use crate::names::select::Found;
+use crate::names::store;
 use crate::output::json::ProblemLine;
 use crate::output::progress::Progress;
 use crate::signals;
@@ -20,6 +22,9 @@ pub(super) fn run(
     tally: &mut Tally,
     context: &mut Context,
 ) -> Result<Exit> {
+    if store::is_store(&before.stored.snapshot.source) {
+        return run_store(opened, before, stat, tally, context);
+    }
     let cancel = signals::listen()?;
     let snapshot = &before.stored.snapshot;
     let root = diff_show::live_root(&before.stored, context)?;
@@ -55,4 +60,31 @@ pub(super) fn run(
     } else {
         Exit::Partial
     })
+}
+
+/// Compares a place of a snapshot with the live store.
+fn run_store(
+    opened: &Opened,
+    before: &Found,
+    stat: bool,
+    tally: &mut Tally,
+    context: &mut Context,
+) -> Result<Exit> {
+    let snapshot = &before.stored.snapshot;
+    let address = address_of_source(&snapshot.source)?;
+    let client = connect(&address, context)?;
+    let (_, changes) = keyspace::compare_live(
+        &opened.repository,
+        &client,
+        address.prefix(),
+        snapshot.root,
+        &before.key,
+    )?;
+    for change in &changes {
+        tally.count(change);
+        if !stat {
+            diff_show::show(change, context)?;
+        }
+    }
+    Ok(Exit::Ok)
 }

@@ -8,10 +8,12 @@ use model::{ChangeKind, Entry, PathKey};
 use repository::{MapReader, Stored};
 use serde::Serialize;
 
+use crate::commands::store;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::select::Selection;
+use crate::names::store as names_store;
 use crate::output::json::{Facts, PathText, SourceText};
 use crate::output::table::{Align, Table};
 use crate::output::text;
@@ -57,6 +59,9 @@ struct VersionLine<'a> {
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
     let opened = context.open_to_read()?;
     let listing = context.snapshots(&opened)?;
+    if let Some(address) = names_store::source_of(&arguments.path)? {
+        return store::log::run(&address, &listing, &opened, context);
+    }
     let all = arguments.selection.filter(&listing)?;
     let path = live::absolute(&arguments.path)?;
     let sources = sources_of(
@@ -92,7 +97,10 @@ fn sources_of<'s>(
     host: &str,
     host_given: bool,
 ) -> Vec<(PathKey, Vec<&'s Stored>)> {
-    let holds = |stored: &Stored| live::key_below(&stored.snapshot.source, path);
+    let holds = |stored: &Stored| {
+        let source = &stored.snapshot.source;
+        live::key_below(source, path).filter(|_| !names_store::is_store(source))
+    };
     let here = |stored: &Stored| stored.snapshot.host == host;
     let only_here = !host_given
         && all

@@ -9,6 +9,7 @@ use crate::settings::Global;
 mod exclusions;
 mod live_options;
 mod make;
+mod store;
 mod backup;
 mod init;
 mod snapshots;
@@ -25,6 +26,7 @@ mod restore_plan;
 mod restore;
 mod undo;
 mod continuous;
+mod outage;
 mod check;
 mod repair;
 mod key;
@@ -125,6 +127,9 @@ pub(crate) enum Command {
     Completions(completions::Arguments),
     /// Write the manual pages
     Man(man::Arguments),
+    /// Replay the night of 2012 on a real etcd
+    #[command(hide = true)]
+    Outage(outage::Arguments),
     /// Show the version
     Version,
 }
@@ -166,6 +171,7 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
         Command::Init(arguments) => init::run(arguments, context),
         Command::Key(arguments) => key::run(arguments, context),
         Command::Repair(arguments) => repair::run(arguments, context),
+        Command::Outage(arguments) => outage::run(arguments, context),
         Command::Stats(arguments) => stats::run(arguments, context),
         Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Version => {
             Ok(Exit::Ok)

@@ -13,11 +13,12 @@ use source::files::{ExcludeOptions, Excludes};
 use crate::access::open::Opened;
 use crate::access::own;
 use crate::commands::safety::{self, Kept};
-use crate::commands::{exclusions, record, restore_plan};
+use crate::commands::{exclusions, record, restore_plan, store};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::Place;
 use crate::names::select::{Found, Selection};
+use crate::names::store::{is_store, source_of};
 use crate::output::json::ProblemLine;
 use crate::output::progress::Progress;
 use crate::output::text;
@@ -58,6 +59,16 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
     let found = arguments.selection.find(&all, &place, &opened.repository)?;
+    let address = arguments.to.as_ref().map(source_of).transpose()?.flatten();
+    if let Some(address) = address {
+        return store::restore::run(&found, &address, &opened, context);
+    }
+    if is_store(&found.stored.snapshot.source) {
+        return Err(
+            Failure::usage("a key-value store is restored into another one")
+                .hint("--to etcd://HOST; or, in place and keeping what came since: recoup undo"),
+        );
+    }
     let cancel = signals::listen()?;
     let (target, in_place) = target(arguments, &found, &opened, context)?;
     partial(&found, arguments.delete, context)?;

@@ -4,5 +4,6 @@ pub(crate) mod amount;
 pub(crate) mod moment;
 pub(crate) mod place;
 pub(crate) mod live;
+pub(crate) mod store;
 mod points;
 pub(crate) mod select;

@@ -9,6 +9,9 @@ use crate::output::text;
 /// Fewest digits of an id that name a snapshot.
 const ID_DIGITS_MIN: usize = 4;
 
+/// What the revision of a store begins with.
+const REVISION: &str = "rev:";
+
 /// A snapshot as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SnapshotName {
@@ -18,6 +21,8 @@ pub(crate) enum SnapshotName {
     Id(String),
     /// The last one at or before this moment.
     At(model::Timestamp),
+    /// The last one at or before this revision of a store that counts them.
+    Revision(u64),
 }
 
 /// A place inside a snapshot as typed.
@@ -37,6 +42,9 @@ impl Place {
         let colons = typed.iter().enumerate().filter(|(_, byte)| **byte == b':');
         let colons: Vec<usize> = colons.map(|(at, _)| at).collect();
         let split = |at: usize| (&typed[..at], Some(&typed[at + 1..]));
+        if let Some(rest) = typed.strip_prefix(REVISION.as_bytes()) {
+            return Self::of_revision(typed, rest);
+        }
         let (name, path) = if typed.starts_with(b"@") {
             let whole = (typed, None);
             let parts = std::iter::once(whole).chain(colons.iter().rev().map(|at| split(*at)));
@@ -49,6 +57,31 @@ impl Place {
         };
         Ok(Self {
             snapshot: parse_name(name, now)?,
+            typed: text::path(name),
+            path: path.filter(|path| !path.is_empty()).map(<[u8]>::to_vec),
+        })
+    }
+}
+
+impl Place {
+    /// `rev:NUMBER[:PATH]`.
+    fn of_revision(typed: &[u8], rest: &[u8]) -> Result<Self> {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (name, path) = typed.split_at(REVISION.len() + digits);
+        let number = std::str::from_utf8(&rest[..digits]).unwrap_or_default();
+        let number = number.parse();
+        let path = match path {
+            [] => Some(None),
+            [b':', path @ ..] => Some(Some(path)),
+            _ => None,
+        };
+        let (Ok(number), Some(path)) = (number, path) else {
+            let shown = text::path(typed);
+            return Err(Failure::usage(format!("`{shown}` is not a revision"))
+                .hint("write rev:81233, or rev:81233:/lb/lb-7"));
+        };
+        Ok(Self {
+            snapshot: SnapshotName::Revision(number),
             typed: text::path(name),
             path: path.filter(|path| !path.is_empty()).map(<[u8]>::to_vec),
         })
@@ -104,6 +137,8 @@ mod tests {
 
     #[test]
     fn places_are_read() {
+        check("rev:81233", "rev:81233", None);
+        check("rev:81233:/lb/a:b", "rev:81233", Some("/lb/a:b"));
         check("latest", "latest", None);
         check("latest:", "latest", None);
         check("latest~2:a/b", "latest~2", Some("a/b"));
@@ -125,7 +160,7 @@ mod tests {
     fn wrong_names_are_usage_errors() {
         let now: Zoned = "2026-11-23T14:10:00[UTC]".parse().unwrap();
         for typed in [
-            "", "3f2", "xyzw", "latest~", "latest~x", "@soon", "latestx", "live",
+            "", "3f2", "xyzw", "latest~", "latest~x", "@soon", "latestx", "live", "rev:", "rev:x",
         ] {
             let failure = Place::parse(typed.as_bytes(), &now).unwrap_err();
             assert_eq!(failure.exit, crate::exit::Exit::Usage, "{typed}");

@@ -57,6 +57,21 @@ pub(super) fn last(
     }))
 }
 
+/// The last state of the source of a snapshot at or before a revision, and the revision that it has.
+pub(super) fn at_revision(
+    repository: &Repository,
+    of: &Stored,
+    revision: u64,
+) -> Result<Option<(u64, Stored)>> {
+    let (host, source) = (&of.snapshot.host, &of.snapshot.source);
+    let timeline = repository.timeline(host, source)?;
+    let Some(entry) = timeline.at_revision(revision)? else {
+        return Ok(None);
+    };
+    let at = entry.revision().unwrap_or(0);
+    Ok(Some((at, timeline.open(&entry)?)))
+}
+
 /// The point whose name begins with these digits, if there is just one.
 pub(super) fn by_id(
     repository: &Repository,

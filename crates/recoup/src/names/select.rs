@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::place::{Place, SnapshotName};
 use crate::names::points;
+use crate::names::store;
 use crate::output::text;
 
 /// Candidates that a message lists.
@@ -95,6 +96,10 @@ impl Selection {
         let snapshot = &stored.snapshot;
         let source = match &self.source {
             None => true,
+            Some(path) if store::is_store(path.as_os_str().as_encoded_bytes()) => {
+                let address = store::source_of(path)?;
+                address.is_some_and(|it| it.to_string().as_bytes() == snapshot.source)
+            }
             Some(path) => {
                 use std::os::unix::ffi::OsStrExt;
                 // The source may be gone here, or be of another machine: as typed will do too.
@@ -156,6 +161,10 @@ impl Selection {
                 .into_iter()
                 .rev()
                 .find(|(stored, _)| stored.snapshot.time <= moment),
+            SnapshotName::Revision(revision) => candidates.into_iter().rev().find(|(stored, _)| {
+                keyspace::revision_of(&stored.snapshot) <= Some(revision)
+                    && keyspace::revision_of(&stored.snapshot).is_some()
+            }),
             SnapshotName::Id(_) => None,
         };
         let found = found.map(|(stored, key)| Found {
@@ -165,6 +174,9 @@ impl Selection {
         let later = match place.snapshot {
             SnapshotName::Latest(0) => self.point(all, path, None, &found, repository)?,
             SnapshotName::At(moment) => self.point(all, path, Some(moment), &found, repository)?,
+            SnapshotName::Revision(revision) => {
+                self.revision(all, path, revision, &found, repository)?
+            }
             _ => None,
         };
         later.or(found).ok_or_else(|| nothing(place, all, count))
@@ -207,6 +219,36 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// The last point at or before a revision, if it is of a later one than the snapshot that was found.
+    fn revision(
+        &self,
+        all: &Listing,
+        path: &[u8],
+        revision: u64,
+        found: &Option<Found>,
+        repository: &Repository,
+    ) -> Result<Option<Found>> {
+        let than = found
+            .as_ref()
+            .and_then(|found| keyspace::revision_of(&found.stored.snapshot));
+        for stored in points::watched(all) {
+            if !self.admits(stored)? {
+                continue;
+            }
+            let Some(key) = key_in(stored, path)? else {
+                continue;
+            };
+            if let Some((at, stored)) = points::at_revision(repository, stored, revision)?
+                && than.is_none_or(|than| at > than)
+            {
+                return Ok(Some(Found { stored, key }));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Where a typed path lies in a snapshot: relative to its root, or absolute and below its source.
 fn key_in(stored: &Stored, path: &[u8]) -> Result<Option<PathKey>> {
     use std::os::unix::ffi::OsStrExt;
@@ -218,7 +260,7 @@ fn key_in(stored: &Stored, path: &[u8]) -> Result<Option<PathKey>> {
     }
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let source = &stored.snapshot.source;
-    if let Some(key) = live::key_below(source, path) {
+    if let Some(key) = store::key_of(source, path) {
         return Ok(Some(key));
     }
     Ok(live::key_below(source, &live::absolute(path)?))

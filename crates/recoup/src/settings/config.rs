@@ -37,6 +37,11 @@ pub(crate) const KEYS: &[(&str, Holds)] = &[
     ("threads", Holds::Number),
     ("cache-dir", Holds::Path),
     ("no-cache", Holds::Switch),
+    ("etcd-user", Holds::Text),
+    ("etcd-password-file", Holds::Path),
+    ("etcd-ca", Holds::Path),
+    ("etcd-cert", Holds::Path),
+    ("etcd-key", Holds::Path),
 ];
 
 /// The settings of a file, or of the environment.
@@ -59,6 +64,11 @@ pub(crate) struct Config {
     pub(crate) threads: Option<usize>,
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) no_cache: Option<bool>,
+    pub(crate) etcd_user: Option<String>,
+    pub(crate) etcd_password_file: Option<PathBuf>,
+    pub(crate) etcd_ca: Option<PathBuf>,
+    pub(crate) etcd_cert: Option<PathBuf>,
+    pub(crate) etcd_key: Option<PathBuf>,
 }
 
 impl Config {
@@ -125,6 +135,10 @@ impl Config {
             &mut self.password_file,
             &mut self.key_file,
             &mut self.cache_dir,
+            &mut self.etcd_password_file,
+            &mut self.etcd_ca,
+            &mut self.etcd_cert,
+            &mut self.etcd_key,
         ];
         for path in paths.into_iter().flatten() {
             *path = expand(path);

@@ -6,6 +6,8 @@ use clap::Args;
 
 const HEADING: &str = "Everywhere";
 
+const ETCD: &str = "For etcd://";
+
 /// Flags that every command understands.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
@@ -43,6 +45,21 @@ pub(crate) struct Global {
     /// Use no change cache: every file is read
     #[arg(long, global = true, help_heading = HEADING)]
     pub(crate) no_cache: bool,
+    /// User of an etcd; the password: RECOUP_ETCD_PASSWORD [env: RECOUP_ETCD_USER]
+    #[arg(long, value_name = "NAME", global = true, help_heading = ETCD)]
+    pub(crate) etcd_user: Option<String>,
+    /// Read the password of that user from the first line of a file [env: RECOUP_ETCD_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ETCD)]
+    pub(crate) etcd_password_file: Option<PathBuf>,
+    /// Encrypt, and trust what this authority signed: certificates as PEM [env: RECOUP_ETCD_CA]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ETCD)]
+    pub(crate) etcd_ca: Option<PathBuf>,
+    /// Show this certificate, as PEM [env: RECOUP_ETCD_CERT]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ETCD)]
+    pub(crate) etcd_cert: Option<PathBuf>,
+    /// The key of that certificate, as PEM [env: RECOUP_ETCD_KEY]
+    #[arg(long, value_name = "FILE", global = true, help_heading = ETCD)]
+    pub(crate) etcd_key: Option<PathBuf>,
     /// Use this config file [env: RECOUP_CONFIG]
     #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
     pub(crate) config: Option<PathBuf>,

@@ -87,7 +87,15 @@ impl Settings {
             (None, None, Some(repo)) => (Some(repo.clone()), "config file"),
             (None, None, None) => (None, "usual place"),
         };
-        let config = over(environment, file);
+        let given = Config {
+            etcd_user: global.etcd_user.clone(),
+            etcd_password_file: global.etcd_password_file.clone(),
+            etcd_ca: global.etcd_ca.clone(),
+            etcd_cert: global.etcd_cert.clone(),
+            etcd_key: global.etcd_key.clone(),
+            ..Config::default()
+        };
+        let config = over(given, over(environment, file));
         let threads = global.threads.or(config.threads).unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
@@ -146,5 +154,10 @@ fn over(upper: Config, lower: Config) -> Config {
         threads: upper.threads.or(lower.threads),
         cache_dir: upper.cache_dir.or(lower.cache_dir),
         no_cache: upper.no_cache.or(lower.no_cache),
+        etcd_user: upper.etcd_user.or(lower.etcd_user),
+        etcd_password_file: upper.etcd_password_file.or(lower.etcd_password_file),
+        etcd_ca: upper.etcd_ca.or(lower.etcd_ca),
+        etcd_cert: upper.etcd_cert.or(lower.etcd_cert),
+        etcd_key: upper.etcd_key.or(lower.etcd_key),
     }
 }

@@ -11,9 +11,9 @@ use model::{Action, ConflictKind, Kind};
 use source::files::{FileId, Stat, Writer, writers_of};
 
 use super::judge::Seen;
-use super::outcome::{LateWrite, StepResult};
 use super::quarantine::Displaced;
 use super::site::{Site, locked};
+use crate::outcome::{LateWrite, StepResult};
 
 /// Between two looks at displaced files that are still open.
 const BREAK: Duration = Duration::from_millis(50);

@@ -14,12 +14,12 @@ use super::hands::Hands;
 use super::judge::{Hooks, Judge, Options, Seen};
 use super::late::writers_in_the_way;
 use super::order::{Round, rounds};
-use super::outcome::{Outcome, StepResult};
 use super::place;
 use super::reverse::reversed;
 use super::site::{Notes, Site, locked};
 use super::work::Work;
 use crate::error::{Result, UndoError};
+use crate::outcome::{Outcome, StepResult};
 
 /// Steps that a thread takes at once: enough that threads seldom meet, few enough for both to end at
 /// about the same time.

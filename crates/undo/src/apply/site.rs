@@ -12,8 +12,8 @@ use source::files::{FileId, Stat, Writer};
 
 use super::hands::Hands;
 use super::judge::{Judge, Options, Seen};
-use super::outcome::StepResult;
 use super::quarantine::Displaced;
+use crate::outcome::StepResult;
 
 /// What changed so shortly before it was looked at may have changed again within the same tick: ticks
 /// are milliseconds on local file systems, and up to two seconds on the oldest.

@@ -12,8 +12,8 @@ mod subtree;
 use model::Action;
 
 use super::order::Round;
-use super::outcome::StepResult;
 use super::site::{Answer, Site};
+use crate::outcome::StepResult;
 
 impl Site<'_> {
     /// Runs the part of a step that belongs to a round, and notes what became of it.
@@ -41,6 +41,9 @@ impl Site<'_> {
     }
 
     fn note(&self, index: usize, answer: Answer) {
-        self.set(index, answer.unwrap_or_else(StepResult::Failed));
+        self.set(
+            index,
+            answer.unwrap_or_else(|error| StepResult::Failed(error.to_string())),
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 
 /// Runs the command with the incident as a line of JSON on its standard input. What is only a pin is
 /// told to nobody. The command is not waited for: watching goes on.
-pub(super) fn run(incident: &Incident, source: &[u8], context: &Context) {
+pub(in crate::commands) fn run(incident: &Incident, source: &[u8], context: &Context) {
     let Some(command) = &context.settings.config.on_incident else {
         return;
     };

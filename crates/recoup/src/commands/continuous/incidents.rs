@@ -32,7 +32,7 @@ enum Command {
 
 /// Type `incident`.
 #[derive(Serialize)]
-pub(super) struct IncidentLine<'a> {
+pub(in crate::commands) struct IncidentLine<'a> {
     id: u64,
     level: &'static str,
     rule: &'a str,
@@ -64,7 +64,11 @@ struct ActorLine<'a> {
 }
 
 impl<'a> IncidentLine<'a> {
-    pub(super) fn new(incident: &'a Incident, source: &[u8], undone_by: Option<u64>) -> Self {
+    pub(in crate::commands) fn new(
+        incident: &'a Incident,
+        source: &[u8],
+        undone_by: Option<u64>,
+    ) -> Self {
         Self {
             id: incident.number,
             level: incident.level.word(),
@@ -94,7 +98,7 @@ impl<'a> IncidentLine<'a> {
 }
 
 /// An incident in one line.
-pub(super) fn words(incident: &Incident) -> String {
+pub(in crate::commands) fn words(incident: &Incident) -> String {
     let who = incident
         .actor
         .as_ref()

@@ -1,6 +1,6 @@
 //! Continuous protection: watching, and what came of it.
 
-mod hook;
+pub(super) mod hook;
 pub(crate) mod incidents;
 pub(crate) mod watch;
 pub(crate) mod timeline;
@@ -10,6 +10,6 @@ pub(crate) mod protect;
 pub(crate) mod status;
 
 /// What is locked while a source is watched.
-fn watched_lock(source: &[u8]) -> Vec<u8> {
+pub(super) fn watched_lock(source: &[u8]) -> Vec<u8> {
     [b"watch:", source].concat()
 }

@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments, removed: bool, context: &mut Context) -
     };
     let mut timeline = opened.repository.timeline(&host, &source)?;
     let entry = match &wanted.snapshot {
+        SnapshotName::Revision(revision) => timeline.at_revision(*revision)?,
         SnapshotName::At(moment) => timeline.at(*moment)?,
         SnapshotName::Latest(0) => timeline.last()?,
         SnapshotName::Id(digits) => timeline.by_id(digits)?.pop(),

@@ -15,26 +15,31 @@ use super::incidents::{self, IncidentLine};
 use super::{hook, watched_lock};
 use crate::access::busy::Busy;
 use crate::access::{first_use, open, own};
-use crate::commands::{live_options, make};
+use crate::commands::{live_options, make, store};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
+use crate::names::store::source_of;
 use crate::output::text;
 use crate::signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The directory
+    /// The directory, or an etcd://HOST[:PORT][/PREFIX]
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// Gather changes for so many seconds before they become a point
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    every: u64,
+    /// Gather changes for so many seconds before they become a point [default: 2; of an etcd: 1]
+    #[arg(long, value_name = "SECONDS")]
+    every: Option<u64>,
     /// Scan the whole directory so often, in minutes: finds what no event told of
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     scan: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    if let Some(address) = source_of(&arguments.path)? {
+        let every = arguments.every.unwrap_or(1);
+        return store::watch::run(&address, every, arguments.scan, context);
+    }
     let root = std::fs::canonicalize(&arguments.path)
         .map_err(|error| Failure::io(format!("watch {}", arguments.path.display()), &error))?;
     if !root.is_dir() {
@@ -55,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let backup = live_options::of(&opened, &root, &source, Selection::All, context)?;
     let options = WatchOptions {
         own: own::paths(&context.settings)?,
-        gather: Duration::from_secs(arguments.every.max(1)),
+        gather: Duration::from_secs(arguments.every.unwrap_or(2).max(1)),
         checkpoint: Duration::from_secs(60 * arguments.scan.max(1)),
         own_program: std::env::current_exe()
             .map(|path| path.to_string_lossy().into_owned())

@@ -24,7 +24,8 @@ use crate::signals;
 pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let (spot, event) = choose(arguments, &all, &opened, context)?;
+    let (mut spot, event) = choose(arguments, &all, &opened, context)?;
+    spot.rate = arguments.rate;
     let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
     pending::refuse_unfinished(&spot.source, &opened, context)?;
     if !arguments.dry_run {
@@ -149,7 +150,7 @@ fn operation(number: Option<u64>, opened: &Opened, context: &Context) -> Result<
 
 /// Where the root itself is gone, an empty one is made first, as it was: everything else is beneath it.
 fn make_root(spot: &Spot, event: &Event, opened: &Opened, context: &Context) -> Result<()> {
-    if spot.root.symlink_metadata().is_ok() {
+    if spot.is_store() || spot.root.symlink_metadata().is_ok() {
         return Ok(());
     }
     let was: Option<&Stored> = event.before.as_ref();

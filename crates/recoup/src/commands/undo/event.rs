@@ -15,12 +15,13 @@ use undo::Event;
 use super::place::Spot;
 use super::{Arguments, Only};
 use crate::access::open::Opened;
+use crate::access::store;
 use crate::commands::live_options;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Result};
-use crate::names::live;
 use crate::names::place::Place;
 use crate::names::select::{Listing, Selection as Snapshots};
+use crate::names::store as names_store;
 use crate::output::progress::Progress;
 use crate::output::text;
 use crate::signals;
@@ -52,7 +53,12 @@ pub(super) fn of_place(
 
 /// The snapshot of the source that was named.
 fn named(name: &OsStr, spot: &Spot, all: &Listing, opened: &Opened) -> Result<Stored> {
-    let place = Place::parse(name.as_bytes(), &context::now())?;
+    let is_number = spot.is_store() && name.as_bytes().iter().all(u8::is_ascii_digit);
+    let typed = match is_number {
+        true => [b"rev:", name.as_bytes()].concat(),
+        false => name.as_bytes().to_vec(),
+    };
+    let place = Place::parse(&typed, &context::now())?;
     if place.path.is_some() {
         return Err(Failure::usage(format!(
             "`{}` names a path too; the path is said once, in front",
@@ -89,6 +95,14 @@ pub(super) fn live_changes(
     opened: &Opened,
     context: &Context,
 ) -> Result<Vec<Change>> {
+    if spot.is_store() {
+        let address = store::address_of_source(&spot.source)?;
+        let client = store::connect(&address, context)?;
+        let (repository, root) = (&opened.repository, before.snapshot.root);
+        let compared =
+            keyspace::compare_live(repository, &client, address.prefix(), root, &spot.key)?;
+        return Ok(compared.1);
+    }
     if spot.root.symlink_metadata().is_err() {
         return all_gone(before, spot, opened);
     }
@@ -176,6 +190,10 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
 
 /// What is at the place now.
 fn look(spot: &Spot, opened: &Opened, context: &Context) -> Result<Option<model::Entry>> {
+    if spot.is_store() {
+        let client = store::connect_source(&spot.source, context)?;
+        return Ok(keyspace::look(&opened.repository, &client, &spot.key)?);
+    }
     if spot.root.symlink_metadata().is_err() {
         return Ok(None);
     }
@@ -246,7 +264,7 @@ fn listed(list: &std::path::Path, spot: &Spot) -> Result<HashSet<PathKey>> {
     {
         let path = std::path::Path::new(OsStr::from_bytes(line));
         let key = match path.is_absolute() {
-            true => live::key_below(&spot.source, path),
+            true => names_store::key_of(&spot.source, path),
             false => PathKey::from_path(line).ok(),
         };
         let key = key.ok_or_else(|| {

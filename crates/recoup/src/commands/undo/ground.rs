@@ -1,4 +1,4 @@
-//! The live tree that is undone on, opened.
+//! The live tree or store that is undone on, opened.
 
 use backup::Selection;
 use model::{Cancel, Monitor};
@@ -6,7 +6,7 @@ use undo::{Files, FilesOptions, Who, Work};
 
 use super::place::Spot;
 use crate::access::open::Opened;
-use crate::access::own;
+use crate::access::{own, store};
 use crate::commands::live_options;
 use crate::context::{self, Context};
 use crate::exit::Result;
@@ -20,16 +20,14 @@ pub(super) fn with_ground<T>(
     context: &Context,
     act: impl FnOnce(&Work<'_>) -> Result<T>,
 ) -> Result<T> {
+    if spot.is_store() {
+        return with_store(spot, opened, (monitor, cancel), context, act);
+    }
     let backup = live_options::of(opened, &spot.root, &spot.source, Selection::All, context)?;
     let options = FilesOptions {
         backup,
         protected: own::paths(&context.settings)?,
         root_user: rustix::process::geteuid().is_root(),
-    };
-    let who = Who {
-        host: context.host(),
-        user: context::user(),
-        program: context::PROGRAM.to_owned(),
     };
     let files = Files::new(
         &opened.repository,
@@ -41,8 +39,44 @@ pub(super) fn with_ground<T>(
     act(&Work {
         repository: &opened.repository,
         ground: &files,
-        who,
+        who: who(context),
         clock: &context::timestamp,
         monitor,
     })
+}
+
+/// The same, for a key-value store.
+fn with_store<T>(
+    spot: &Spot,
+    opened: &Opened,
+    (monitor, cancel): (&dyn Monitor, &Cancel),
+    context: &Context,
+    act: impl FnOnce(&Work<'_>) -> Result<T>,
+) -> Result<T> {
+    let address = store::address_of_source(&spot.source)?;
+    let client = store::connect(&address, context)?;
+    let ground = keyspace::Keyspace::new(
+        &opened.repository,
+        &client,
+        store::options(&address, Vec::new(), context),
+        spot.rate,
+        &context::timestamp,
+        monitor,
+        cancel,
+    );
+    act(&Work {
+        repository: &opened.repository,
+        ground: &ground,
+        who: who(context),
+        clock: &context::timestamp,
+        monitor,
+    })
+}
+
+fn who(context: &Context) -> Who {
+    Who {
+        host: context.host(),
+        user: context::user(),
+        program: context::PROGRAM.to_owned(),
+    }
 }

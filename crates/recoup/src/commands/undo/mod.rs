@@ -46,7 +46,7 @@ pub(crate) enum ContentMergeChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A file, whose previous version comes back; or, with a span of time, a directory
+    /// A file, whose previous version comes back; or, with a span of time, a directory or an etcd://HOST
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
     /// Everything that happened since: a time like @14:00, or a snapshot
@@ -83,6 +83,9 @@ pub(crate) struct Arguments {
     /// What becomes of text that was edited after the event
     #[arg(long, value_enum, default_value = "propose")]
     content_merge: ContentMergeChoice,
+    /// Of a key-value store: write at most so many keys a second
+    #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// Show every step of the plan
     #[arg(long)]
     show: bool,

@@ -8,7 +8,7 @@ use repository::Stored;
 
 use crate::context::Context;
 use crate::exit::{Failure, Result};
-use crate::names::live;
+use crate::names::{live, store};
 use crate::output::text;
 
 /// A live path in its source.
@@ -22,10 +22,15 @@ pub(in crate::commands) struct Spot {
     pub(in crate::commands) key: PathKey,
     /// Snapshots of this source made by backups, oldest first.
     pub(in crate::commands) snapshots: Vec<Stored>,
+    /// Keys of a store that are written in a second at most.
+    pub(in crate::commands) rate: Option<u32>,
 }
 
 /// Finds the source that a path lies in. Where several do, the innermost.
 pub(in crate::commands) fn find(path: &Path, all: &[Stored], context: &Context) -> Result<Spot> {
+    if let Some(address) = store::source_of(path)? {
+        return find_store(&address, all, context);
+    }
     // A path that is a source itself may be a link to it; what lies in one may be a link of its own.
     let real = live::absolute(path)?;
     let followed = path.canonicalize().unwrap_or_else(|_| real.clone());
@@ -33,6 +38,9 @@ pub(in crate::commands) fn find(path: &Path, all: &[Stored], context: &Context) 
     let mut best: Option<(&[u8], PathKey)> = None;
     for stored in all.iter().filter(|stored| stored.snapshot.host == host) {
         let source = stored.snapshot.source.as_slice();
+        if store::is_store(source) {
+            continue;
+        }
         let key = live::key_below(source, &real).or_else(|| live::key_below(source, &followed));
         let Some(key) = key else { continue };
         if best
@@ -48,6 +56,25 @@ pub(in crate::commands) fn find(path: &Path, all: &[Stored], context: &Context) 
             "undo in {shown}: no snapshot of this machine is of a source that holds it"
         ))
         .hint("`recoup snapshots` lists the sources; `recoup backup PATH` protects one"));
+    };
+    Ok(of_source(source, key, all, &host))
+}
+
+/// Finds the source that an address lies in. Where several do, the one with the longest prefix.
+fn find_store(address: &etcd::Address, all: &[Stored], context: &Context) -> Result<Spot> {
+    let host = context.host();
+    let ours = all.iter().filter(|stored| stored.snapshot.host == host);
+    let best = ours
+        .filter_map(|stored| {
+            let source = stored.snapshot.source.as_slice();
+            Some((source, store::key_in(source, address)?))
+        })
+        .max_by_key(|(source, _)| source.len());
+    let Some((source, key)) = best else {
+        return Err(Failure::failed(format!(
+            "undo in {address}: no snapshot of this machine is of a source that holds it"
+        ))
+        .hint("`recoup snapshots` lists the sources; `recoup watch etcd://HOST` protects one"));
     };
     Ok(of_source(source, key, all, &host))
 }
@@ -68,10 +95,16 @@ pub(in crate::commands) fn of_source(
         root: PathBuf::from(std::ffi::OsStr::from_bytes(source)),
         key,
         snapshots: all.iter().filter(same).cloned().collect(),
+        rate: None,
     }
 }
 
 impl Spot {
+    /// Whether it is in a key-value store.
+    pub(super) fn is_store(&self) -> bool {
+        store::is_store(&self.source)
+    }
+
     /// The place as a person knows it.
     pub(in crate::commands) fn shown(&self) -> String {
         let path = self

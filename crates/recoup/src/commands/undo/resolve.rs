@@ -17,7 +17,7 @@ use super::{listing, pending, with_ground};
 use crate::access::busy::Busy;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Result};
-use crate::names::live;
+use crate::names::{live, store};
 use crate::output::progress::Progress;
 use crate::output::text;
 use crate::signals;
@@ -121,8 +121,11 @@ fn chosen(arguments: &Arguments, open: &[Conflict], spot: &Spot) -> Result<Vec<C
     let mut chosen: Vec<Conflict> = Vec::new();
     for path in &arguments.paths {
         let relative = PathKey::from_path(path.as_bytes()).ok();
-        let absolute = live::absolute(Path::new(path))?;
-        let absolute = live::key_below(&spot.source, &absolute);
+        let absolute = match spot.is_store() {
+            true => Path::new(path).to_owned(),
+            false => live::absolute(Path::new(path))?,
+        };
+        let absolute = store::key_of(&spot.source, &absolute);
         let keys = [relative, absolute];
         let found = open
             .iter()

@@ -5,8 +5,8 @@ use source::files::write::{Directory, Swap};
 
 use super::create::changed_meanwhile;
 use crate::apply::names;
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Site, locked};
+use crate::outcome::StepResult;
 
 /// Names tried before giving up.
 const TRIES_MAX: usize = 1000;

@@ -5,8 +5,8 @@ use model::{ConflictKind, Kind};
 use source::SourceError;
 use source::files::write::{Directory, Swap};
 
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, NoParent, Site};
+use crate::outcome::StepResult;
 
 /// How often a name is tried that was taken and free again by the time we looked.
 const TRIES_MAX: usize = 5;

@@ -11,8 +11,8 @@ use source::files::attributes::{Attributes, NotSet, apply_to_name_if};
 use source::files::write::Directory;
 
 use super::create::changed_meanwhile;
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, NoParent, Site, is_same_object, locked};
+use crate::outcome::StepResult;
 
 impl Site<'_> {
     pub(super) fn metadata(&self, index: usize) -> Answer {
@@ -62,7 +62,7 @@ impl Site<'_> {
             };
             if !matches!(done, Ok(StepResult::Done)) {
                 self.hands.hooks.after_call("unfinished");
-                let result = done.unwrap_or_else(StepResult::Failed);
+                let result = done.unwrap_or_else(|error| StepResult::Failed(error.to_string()));
                 locked(&self.notes.revised).push((index, result));
             }
         }

@@ -8,8 +8,8 @@ use source::files::Stat;
 use source::files::write::{Directory, Emptied, Swap};
 
 use super::create::changed_meanwhile;
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, NoParent, Site};
+use crate::outcome::StepResult;
 
 /// Something that is to be moved, where it stands now.
 struct Standing {

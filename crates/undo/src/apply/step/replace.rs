@@ -9,8 +9,8 @@ use source::files::Stat;
 use source::files::write::{Directory, Emptied, Swap};
 
 use super::create::changed_meanwhile;
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, Site};
+use crate::outcome::StepResult;
 
 /// Both ends of an exchange.
 pub(super) struct Ends<'a> {

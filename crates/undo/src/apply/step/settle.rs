@@ -9,8 +9,8 @@ use source::files::write::{Emptied, Swap};
 
 use super::create::changed_meanwhile;
 use super::replace::{Ends, is_directory};
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, Site};
+use crate::outcome::StepResult;
 
 /// What stands under a key in the source.
 enum Left {

@@ -7,8 +7,8 @@ use source::files::Stat;
 use source::files::write::{Directory, Swap};
 
 use super::create::changed_meanwhile;
-use crate::apply::outcome::StepResult;
 use crate::apply::site::{Answer, Look, Site, locked};
+use crate::outcome::StepResult;
 
 impl Site<'_> {
     /// Puts a directory where nothing is: with everything staged beneath it in one move, if all of that

@@ -1,9 +1,8 @@
-//! What became of each step.
+//! What became of each step of a plan, whatever kind of source it was run on.
 
 use std::path::PathBuf;
 
 use model::{ConflictKind, PathKey};
-use source::SourceError;
 
 /// What became of a step.
 #[derive(Debug)]
@@ -18,8 +17,8 @@ pub enum StepResult {
     Kept(String),
     /// Left alone, to be tried again.
     Deferred(String),
-    /// The system refused.
-    Failed(SourceError),
+    /// The system refused, in these words.
+    Failed(String),
     /// What was to be placed was not staged.
     NotStaged,
     /// The work was asked to stop before.

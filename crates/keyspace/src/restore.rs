@@ -1,0 +1,95 @@
+//! A whole state written into a store that holds nothing of it yet.
+
+use etcd::{Applier, Client, Expect, Lease, Write};
+use model::{BlobId, Cancel, Monitor, PathKey};
+use repository::{MapReader, Repository};
+
+use crate::error::{KeyspaceError, Result};
+use crate::value::{bytes_of, lease_of, raw_key};
+
+/// Keys that are written in one go: their values are in memory meanwhile.
+const KEYS_AT_ONCE: usize = 4096;
+
+/// What a restore did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Keys that were written.
+    pub keys: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Keys that had been bound to a lease: left out, their owners make them again.
+    pub leased: u64,
+    /// The revision at which they were read back.
+    pub revision: i64,
+}
+
+/// Writes everything at a place of a map and beneath it into a store that has no key with this prefix,
+/// and reads it back. At most `rate` keys a second, if given.
+#[expect(clippy::too_many_arguments, reason = "each is a thing of its own")]
+pub fn restore(
+    repository: &Repository,
+    root: Option<BlobId>,
+    below: &PathKey,
+    client: &Client,
+    prefix: &[u8],
+    rate: Option<u32>,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+) -> Result<Restored> {
+    let target = client.address().to_string();
+    let keys = client.count(prefix)?;
+    if keys > 0 {
+        return Err(KeyspaceError::NotEmpty { target, keys });
+    }
+    let mut done = Restored::default();
+    let mut applier = Applier::new(client, rate);
+    let reader = MapReader::new(repository);
+    let mut entries = reader.entries(root, below);
+    let mut failed = 0;
+    loop {
+        let mut writes = Vec::with_capacity(KEYS_AT_ONCE);
+        while writes.len() < KEYS_AT_ONCE
+            && let Some((key, entry)) = entries.next()?
+        {
+            if lease_of(&entry) != 0 {
+                done.leased += 1;
+                continue;
+            }
+            let value = bytes_of(repository, &entry)?;
+            done.bytes += value.len() as u64;
+            writes.push(Write {
+                key: raw_key(&key)?,
+                new: Some(value),
+                expect: Expect::Absent,
+                lease: Lease::None,
+            });
+        }
+        if writes.is_empty() {
+            break;
+        }
+        let applied = applier.apply(&writes, cancel, &mut |_, _| {});
+        if cancel.requested() {
+            return Err(KeyspaceError::Cancelled);
+        }
+        if let Some(error) = applied.stopped {
+            return Err(error.into());
+        }
+        failed += applied
+            .outcomes
+            .iter()
+            .filter(|it| !it.is_success())
+            .count() as u64;
+        let (revision, wrong) = client.verify(&writes, None)?;
+        failed += wrong.len() as u64;
+        done.revision = revision;
+        done.keys += writes.len() as u64;
+        monitor.done(writes.len() as u64, 0);
+    }
+    if failed > 0 {
+        return Err(KeyspaceError::NotRestored {
+            target,
+            keys: failed,
+        });
+    }
+    Ok(done)
+}

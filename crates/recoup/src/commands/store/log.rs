@@ -1,0 +1,181 @@
+//! `recoup log etcd://.../key`: the versions of one key, from backups and from points.
+
+use etcd::Address;
+use model::point::TimelineRecord;
+use model::{ChangeKind, Entry, PathKey, SnapshotId, Timestamp};
+use repository::{MapReader, Stored};
+use serde::Serialize;
+
+use crate::access::open::Opened;
+use crate::context::Context;
+use crate::exit::{Exit, Failure, Result};
+use crate::names::select::Listing;
+use crate::names::store;
+use crate::output::json::{Facts, PathText, SourceText};
+use crate::output::table::{Align, Table};
+use crate::output::text;
+
+/// What a key was at some state.
+struct Seen {
+    id: SnapshotId,
+    time: Timestamp,
+    revision: Option<u64>,
+    entry: Option<Entry>,
+}
+
+/// Type `version`, of a key.
+#[derive(Serialize)]
+struct VersionLine<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    #[serde(flatten)]
+    source: SourceText,
+    host: &'a str,
+    change: &'static str,
+    snapshot: String,
+    time: String,
+    last_snapshot: String,
+    last_time: String,
+    snapshots: u64,
+    safety: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+    #[serde(flatten)]
+    facts: Option<Facts>,
+}
+
+pub(in crate::commands) fn run(
+    address: &Address,
+    listing: &Listing,
+    opened: &Opened,
+    context: &mut Context,
+) -> Result<Exit> {
+    let mut seen = Vec::new();
+    let mut sources: Vec<(&Stored, PathKey)> = Vec::new();
+    for stored in listing.iter().filter(|stored| !stored.snapshot.safety) {
+        let snapshot = &stored.snapshot;
+        let Some(key) = store::key_in(&snapshot.source, address) else {
+            continue;
+        };
+        let same = |(known, _): &(&Stored, PathKey)| {
+            (&known.snapshot.source, &known.snapshot.host) == (&snapshot.source, &snapshot.host)
+        };
+        let reader = MapReader::new(&opened.repository);
+        seen.push(Seen {
+            id: stored.id,
+            time: snapshot.time,
+            revision: keyspace::revision_of(snapshot),
+            entry: reader.entry(snapshot.root, &key)?,
+        });
+        if !sources.iter().any(same) {
+            sources.push((stored, key));
+        }
+    }
+    for (stored, key) in &sources {
+        points(stored, key, opened, &mut seen)?;
+    }
+    let Some((first, key)) = sources.first() else {
+        return Err(Failure::failed(format!(
+            "find versions of {address}: no snapshot is of a source that could hold it"
+        ))
+        .hint("`recoup snapshots` lists the sources"));
+    };
+    seen.sort_by_key(|seen| (seen.revision, seen.time));
+    let versions = versions(seen);
+    if versions.is_empty() {
+        let message = format!("find versions of {address}: no snapshot holds it");
+        return Err(Failure::failed(message));
+    }
+    show(&versions, first, key, context)?;
+    context.sink.json_count(versions.len() as u64)?;
+    Ok(listing.exit())
+}
+
+/// What the points of a source say of a key.
+fn points(of: &Stored, key: &PathKey, opened: &Opened, seen: &mut Vec<Seen>) -> Result<()> {
+    let snapshot = &of.snapshot;
+    let timeline = opened
+        .repository
+        .timeline(&snapshot.host, &snapshot.source)?;
+    timeline.each(0, |entry| {
+        if let TimelineRecord::Point(point) = &entry.record
+            && let Ok(at) = point.changes.binary_search_by(|it| it.key.cmp(key))
+        {
+            seen.push(Seen {
+                id: entry.id,
+                time: point.last,
+                revision: point.revision,
+                entry: point.changes[at].after.clone(),
+            });
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Only where something changed, oldest first, with how.
+fn versions(seen: Vec<Seen>) -> Vec<(Seen, ChangeKind)> {
+    let mut versions: Vec<(Seen, ChangeKind)> = Vec::new();
+    for next in seen {
+        let before = versions.last().map(|(seen, _)| &seen.entry);
+        let change = match (before.and_then(Option::as_ref), &next.entry) {
+            (None, None) => continue,
+            (None, Some(_)) => ChangeKind::Created,
+            (Some(_), None) => ChangeKind::Deleted,
+            (Some(before), Some(after)) if before == after => continue,
+            (Some(before), Some(after)) if before.same_content(after) => ChangeKind::Metadata,
+            (Some(_), Some(_)) => ChangeKind::Changed,
+        };
+        versions.push((next, change));
+    }
+    versions
+}
+
+fn show(
+    versions: &[(Seen, ChangeKind)],
+    of: &Stored,
+    key: &PathKey,
+    context: &mut Context,
+) -> Result<()> {
+    if context.sink.is_json() {
+        for (seen, change) in versions.iter().rev() {
+            let line = VersionLine {
+                path: PathText::new(&key.to_path()),
+                source: SourceText::new(&of.snapshot.source),
+                host: &of.snapshot.host,
+                change: change.word(),
+                snapshot: seen.id.to_hex(),
+                time: text::rfc3339(seen.time),
+                last_snapshot: seen.id.to_hex(),
+                last_time: text::rfc3339(seen.time),
+                snapshots: 1,
+                safety: false,
+                revision: seen.revision,
+                facts: seen.entry.as_ref().map(Facts::new),
+            };
+            context.sink.json("version", &line)?;
+        }
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("state", Align::Left),
+        ("revision", Align::Right),
+        ("seen", Align::Left),
+        ("change", Align::Left),
+        ("size", Align::Right),
+    ]);
+    for (seen, change) in versions.iter().rev() {
+        table.row([
+            seen.id.short(),
+            seen.revision
+                .map_or("-".to_owned(), |revision| revision.to_string()),
+            text::local(seen.time),
+            change.word().to_owned(),
+            seen.entry
+                .as_ref()
+                .map_or("-".to_owned(), |entry| text::size(entry.size)),
+        ]);
+    }
+    let mut lines = table.lines().into_iter();
+    lines.try_for_each(|line| context.sink.line(&line))
+}

@@ -1,0 +1,184 @@
+//! `recoup watch etcd://...`.
+
+use std::time::Duration;
+
+use etcd::Address;
+use keyspace::watch::{Event, WatchOptions};
+use model::Silent;
+use model::point::Class;
+use serde_json::json;
+
+use crate::access::busy::Busy;
+use crate::access::{open, store};
+use crate::commands::continuous::incidents::{self, IncidentLine};
+use crate::commands::continuous::{hook, watched_lock};
+use crate::commands::make;
+use crate::context::{self, Context};
+use crate::exit::{Exit, Failure, Result};
+use crate::output::text;
+use crate::signals;
+
+/// Follows a store until somebody asks to stop.
+pub(in crate::commands) fn run(
+    address: &Address,
+    every: u64,
+    checkpoint: u64,
+    context: &mut Context,
+) -> Result<Exit> {
+    let settings = store::settings(&context.settings)?;
+    let location = open::location(&context.settings)?;
+    let cancel = signals::listen()?;
+    let (opened, _) = make::open_or_make(location, context)?;
+    opened.repository.require_read()?;
+    let options = store::options(address, Vec::new(), context);
+    let watched = watched_lock(&options.source);
+    let _busy = Busy::take(&context.settings.directories.state, &watched)?;
+    let options = WatchOptions {
+        gather: Duration::from_secs(every.max(1)),
+        checkpoint: Duration::from_secs(60 * checkpoint.max(1)),
+        ..WatchOptions::new(address.clone(), settings, options)
+    };
+    let mut show = Show {
+        source: address.to_string(),
+        points: 0,
+        changes: 0,
+        stored_bytes: 0,
+        failed: None,
+    };
+    keyspace::watch::watch(
+        &opened.repository,
+        &options,
+        &context::timestamp,
+        &Silent,
+        &cancel,
+        &mut |event| {
+            if let Err(failure) = show.event(&event, context) {
+                // Nobody listens any more: there is no use in going on talking, but in watching.
+                show.failed.get_or_insert(failure);
+            }
+        },
+    )?;
+    show.end(context)?;
+    Ok(Exit::Ok)
+}
+
+/// Tells of what happens.
+struct Show {
+    source: String,
+    points: u64,
+    changes: u64,
+    stored_bytes: u64,
+    failed: Option<Failure>,
+}
+
+impl Show {
+    fn event(&mut self, event: &Event<'_>, context: &mut Context) -> Result<()> {
+        match event {
+            Event::Ready {
+                point,
+                revision,
+                keys,
+                resumed,
+            } => {
+                let line = json!({
+                    "id": point.to_hex(),
+                    "capture": "etcd",
+                    "files": keys,
+                    "blind": [],
+                    "refusals": [],
+                    "revision": revision,
+                    "resumed": resumed,
+                });
+                context.sink.json("ready", &line)?;
+                let keys = text::counted(*keys, "key", "keys");
+                let source = &self.source;
+                let line = format!("Watching  {source}  {keys}, from revision {revision}");
+                context.sink.line(&line)?;
+            }
+            Event::Point {
+                id,
+                time,
+                changes,
+                revision,
+                class,
+                stored_bytes,
+                lag,
+            } => {
+                self.points += 1;
+                self.changes += changes;
+                self.stored_bytes += stored_bytes;
+                let line = json!({
+                    "id": id.to_hex(),
+                    "time": text::rfc3339(*time),
+                    "changes": changes,
+                    "revision": revision,
+                    "blurred": *class == Class::Blurred,
+                    "class": class.word(),
+                    "stored_bytes": stored_bytes,
+                    "lag_ms": lag.as_millis() as u64,
+                });
+                context.sink.json("point", &line)?;
+                context.sink.line(&format!(
+                    "{}  {} up to revision {revision}, lag {:.1} s{}",
+                    text::local(*time),
+                    text::counted(*changes, "change", "changes"),
+                    lag.as_secs_f64(),
+                    if *class == Class::Blurred {
+                        ", blurred"
+                    } else {
+                        ""
+                    },
+                ))?;
+            }
+            Event::Checkpoint { snapshot, revision } => {
+                let line = json!({ "id": snapshot.to_hex(), "revision": revision });
+                context.sink.json("checkpoint", &line)?;
+            }
+            Event::Gap { from, to } => {
+                let line = json!({ "from": from, "to": to });
+                context.sink.json("gap", &line)?;
+                context.terminal.warn(&format!(
+                    "revisions {from} to {to} were not seen: everything is read anew, and what \
+                     happened between is blurred"
+                ));
+            }
+            Event::Incident(incident) => {
+                let source = self.source.as_bytes();
+                let line = IncidentLine::new(incident, source, None);
+                context.sink.json("incident", &line)?;
+                context.terminal.warn(&incidents::words(incident));
+                hook::run(incident, source, context);
+            }
+            Event::Connection { what, is_there } => {
+                if !is_there {
+                    let line = format!("the connection is lost ({what}); another one is sought");
+                    context.terminal.note(&line);
+                }
+            }
+            Event::Trouble { message, waiting } => {
+                let line = json!({ "message": message, "waiting": waiting });
+                context.sink.json("trouble", &line)?;
+                context.terminal.warn(&format!(
+                    "failed to {message}; it is tried again, {} meanwhile",
+                    text::counted(*waiting, "key waits", "keys wait")
+                ));
+            }
+        }
+        context.sink.flush()
+    }
+
+    fn end(&self, context: &mut Context) -> Result<()> {
+        let summary = json!({
+            "points": self.points,
+            "changes": self.changes,
+            "stored_bytes": self.stored_bytes,
+        });
+        context.sink.json("summary", &summary)?;
+        context.sink.line(&format!(
+            "Stopped   {}, {}, {} stored; what was written stays protected up to here",
+            text::counted(self.points, "point", "points"),
+            text::counted(self.changes, "change", "changes"),
+            text::size(self.stored_bytes)
+        ))
+    }
+}
