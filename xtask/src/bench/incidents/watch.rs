@@ -31,6 +31,7 @@ pub(super) fn now() -> f64 {
 impl Watch {
     /// Starts it and waits until it is ready.
     pub(super) fn start(arena: &Arena) -> Result<Self> {
+        arena.lines(&["init"])?;
         let mut child = arena
             .recoup()
             .arg("watch")
