@@ -16,6 +16,7 @@ mod run;
 mod targets;
 mod tools;
 mod tree;
+mod undo;
 
 use crate::workspace;
 use anyhow::{Result, bail};
@@ -65,6 +66,8 @@ pub(crate) struct Options {
 enum Other {
     /// Does `recoup watch` find attacks, and is it silent while people work?
     Incidents(incidents::Options),
+    /// What it costs to take an event back, beside plain restores
+    Undo(undo::Options),
     /// An inert attack on a scratch tree of the harness
     #[command(hide = true)]
     Simulate(incidents::Simulated),
@@ -74,6 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     match &options.other {
         Some(Other::Incidents(options)) => return incidents::run(options),
         Some(Other::Simulate(attack)) => return incidents::simulate(attack).map(|()| true),
+        Some(Other::Undo(options)) => return undo::run(options),
         None => {}
     }
     let folder = match &options.data {
