@@ -5,6 +5,7 @@
 
 mod data;
 mod edit;
+mod incidents;
 mod lab;
 mod ours;
 mod peers;
@@ -15,10 +16,11 @@ mod run;
 mod targets;
 mod tools;
 mod tree;
+mod undo;
 
 use crate::workspace;
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use data::Data;
 use lab::Lab;
 use std::fs;
@@ -26,7 +28,10 @@ use std::path::{Path, PathBuf};
 use tools::Tool;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// One run on small data: does everything work?
     #[arg(long)]
     quick: bool,
@@ -57,7 +62,24 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Other {
+    /// Does `recoup watch` find attacks, and is it silent while people work?
+    Incidents(incidents::Options),
+    /// What it costs to take an event back, beside plain restores
+    Undo(undo::Options),
+    /// An inert attack on a scratch tree of the harness
+    #[command(hide = true)]
+    Simulate(incidents::Simulated),
+}
+
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    match &options.other {
+        Some(Other::Incidents(options)) => return incidents::run(options),
+        Some(Other::Simulate(attack)) => return incidents::simulate(attack).map(|()| true),
+        Some(Other::Undo(options)) => return undo::run(options),
+        None => {}
+    }
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => workspace::target_directory()?.join("bench"),

@@ -16,9 +16,9 @@ pub(super) type Who = Option<u32>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
     /// One process.
-    Process(u32, u32),
+    Process(u32, Option<u32>),
     /// The children of one parent that run the same program.
-    Siblings(u32, u32),
+    Siblings(u32, Option<u32>),
     /// Everybody who runs the same program.
     Program(u32),
     /// Nobody knows.
@@ -37,9 +37,13 @@ pub(super) const GRAINS: [Grain; 3] = [Grain::Process, Grain::Siblings, Grain::P
 
 #[derive(Debug, Default)]
 pub(super) struct Actors {
-    known: Vec<(Actor, u32)>,
-    by_value: BTreeMap<(u32, u32, Option<u32>), u32>,
+    /// Of a process that had ended before its name could be read no program is known.
+    known: Vec<(Actor, Option<u32>)>,
+    by_value: BTreeMap<(u32, Option<u32>, Option<u32>), u32>,
+    /// By the path of the program. Of many short-lived processes only the short name is known: the
+    /// first path with that name stands for it, since nobody can tell.
     programs: BTreeMap<String, u32>,
+    by_comm: BTreeMap<String, u32>,
 }
 
 impl Actors {
@@ -48,19 +52,7 @@ impl Actors {
         if actor.pid == 0 && actor.comm.is_empty() && actor.exe.is_empty() {
             return None;
         }
-        let name = if actor.exe.is_empty() {
-            &actor.comm
-        } else {
-            &actor.exe
-        };
-        let programs = u32::try_from(self.programs.len()).ok()?;
-        let program = match self.programs.get(name) {
-            Some(&program) => program,
-            None if self.programs.len() < ACTORS_MAX => {
-                *self.programs.entry(name.clone()).or_insert(programs)
-            }
-            None => return None,
-        };
+        let program = self.program_of(actor)?;
         let key = (actor.pid, program, actor.ppid);
         if let Some(&index) = self.by_value.get(&key) {
             return Some(index);
@@ -74,13 +66,42 @@ impl Actors {
         Some(index)
     }
 
+    /// The number of the program, if it has a name; `None` outside: too many are known already.
+    fn program_of(&mut self, actor: &Actor) -> Option<Option<u32>> {
+        if actor.exe.is_empty() && actor.comm.is_empty() {
+            return Some(None);
+        }
+        if let Some(&program) = self.programs.get(&actor.exe) {
+            return Some(Some(program));
+        }
+        let named = self.by_comm.get(&actor.comm).copied();
+        let first = named.filter(|program| {
+            actor.exe.is_empty() || !self.programs.values().any(|known| known == program)
+        });
+        let program = match first {
+            Some(program) => program,
+            None if self.programs.len() + self.by_comm.len() < ACTORS_MAX => {
+                let next = self.programs.values().chain(self.by_comm.values()).max();
+                next.map_or(0, |last| last + 1)
+            }
+            None => return None,
+        };
+        if !actor.comm.is_empty() {
+            self.by_comm.entry(actor.comm.clone()).or_insert(program);
+        }
+        if !actor.exe.is_empty() {
+            self.programs.insert(actor.exe.clone(), program);
+        }
+        Some(Some(program))
+    }
+
     pub(super) fn get(&self, who: Who) -> Option<&Actor> {
         self.known.get(who? as usize).map(|(actor, _)| actor)
     }
 
     /// Which program an actor runs, as a number; `None` for nobody knows.
     pub(super) fn program(&self, who: Who) -> Option<u32> {
-        self.known.get(who? as usize).map(|(_, program)| *program)
+        self.known.get(who? as usize).and_then(|(_, program)| *program)
     }
 
     /// What the program is called in people's words.
@@ -95,9 +116,10 @@ impl Actors {
     }
 
     pub(super) fn group(&self, who: Who, grain: Grain) -> Group {
-        let (Some(actor), Some(program)) = (self.get(who), self.program(who)) else {
+        let Some(actor) = self.get(who) else {
             return Group::Unknown;
         };
+        let program = self.program(who);
         match grain {
             Grain::Process => Group::Process(actor.pid, program),
             // Process 1 adopts what lost its parent: its children have nothing in common.
@@ -105,7 +127,7 @@ impl Actors {
                 Some(parent) if parent > 1 => Group::Siblings(parent, program),
                 _ => Group::Process(actor.pid, program),
             },
-            Grain::Program => Group::Program(program),
+            Grain::Program => program.map_or(Group::Unknown, Group::Program),
         }
     }
 
@@ -128,5 +150,35 @@ impl Actors {
             }
         }
         Some(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(pid: u32, comm: &str, exe: &str) -> Actor {
+        Actor {
+            pid,
+            comm: comm.to_owned(),
+            exe: exe.to_owned(),
+            ..Actor::default()
+        }
+    }
+
+    #[test]
+    fn who_ended_early_is_known_by_less_but_is_the_same_program() {
+        let mut actors = Actors::default();
+        let short = actors.intern(&actor(1, "rm", ""));
+        let long = actors.intern(&actor(2, "rm", "/usr/bin/rm"));
+        let other = actors.intern(&actor(3, "rm", "/opt/bin/rm"));
+        let late = actors.intern(&actor(4, "rm", ""));
+        let nameless = actors.intern(&actor(5, "", ""));
+        assert_eq!(actors.program(short), actors.program(long));
+        assert_eq!(actors.program(late), actors.program(long));
+        assert_ne!(actors.program(other), actors.program(long));
+        assert_eq!(actors.program(nameless), None);
+        assert_eq!(actors.group(nameless, Grain::Process), Group::Process(5, None));
+        assert_eq!(actors.group(nameless, Grain::Program), Group::Unknown);
     }
 }

@@ -177,14 +177,14 @@ impl Ledger {
             .is_some_and(|content| self.lost.get(&content) == Some(&false))
     }
 
-    /// Whether the key was a program's own temporary file.
+    /// Whether the key was a temporary file.
     pub(super) fn was_temporary(mark: &Mark, same_program: impl Fn(Who, Who) -> bool) -> bool {
         mark.born.is_some_and(|(at, who)| {
             let life = mark.at - at;
-            match (who, mark.who) {
-                (Some(_), Some(_)) => life <= TEMPORARY && same_program(who, mark.who),
-                _ => life <= TEMPORARY_UNKNOWN,
-            }
+            let known = who.is_some() && mark.who.is_some();
+            // Scripts make their temporary files by one program and remove them by another.
+            life <= TEMPORARY_UNKNOWN
+                || (known && life <= TEMPORARY && same_program(who, mark.who))
         })
     }
 

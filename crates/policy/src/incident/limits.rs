@@ -24,7 +24,7 @@ pub(super) const START_BIN: i64 = 10 * SECOND;
 pub(super) const START_KEYS: usize = 3;
 /// A file made and removed within this by the same program was its own temporary file. Chosen here.
 pub(super) const TEMPORARY: i64 = HOUR;
-/// The same where nobody knows who did it: so short that no person made it. Chosen here.
+/// The same whoever made and removed it: so short that no person made it. Chosen here.
 pub(super) const TEMPORARY_UNKNOWN: i64 = 10 * SECOND;
 
 // --- Pin: costs disk only, so it may be wrong ten times a day.

@@ -85,6 +85,25 @@ fn equal_subtrees_are_not_read() {
     }
 }
 
+/// Ten changed values in a large tree: the project's goal is at most a hundred nodes.
+#[test]
+fn ten_of_many_cost_little() {
+    let entries = if testkit::is_long() {
+        1_000_000
+    } else {
+        100_000
+    };
+    let contents = tree(entries);
+    let keys = contents.keys().step_by(entries / 10);
+    let batch: Batch = keys
+        .map(|key| (key.clone(), Some(b"other".to_vec())))
+        .collect();
+    let (found, reads) = cost(&contents, &batch);
+    println!("{reads} nodes read for ten of {entries} entries");
+    assert_eq!(found, batch.len());
+    assert!(reads <= 100, "{reads} nodes read");
+}
+
 #[test]
 fn heights_may_differ() {
     // The small tree is the middle of the large one, which is higher.

@@ -1,0 +1,176 @@
+//! The two parts: many damaged files, and a small event in a large tree.
+
+use super::super::peers;
+use super::super::run::Step;
+use super::super::tools::{Place, Tool, Work};
+use super::super::tree;
+use super::Row;
+use super::ground::Ground;
+use anyhow::{Result, ensure};
+use std::fs;
+
+/// What is damaged: a block of most file systems.
+const FILE_BYTES: usize = 4 << 10;
+
+fn row(what: &str, files: u64) -> Row {
+    Row {
+        what: what.to_owned(),
+        files,
+        seconds: Vec::new(),
+        memory_bytes: 0,
+        most: None,
+    }
+}
+
+/// All files are removed and come back: by undo, and beside it by a plain restore to an empty place.
+pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Row>> {
+    ground.fill(count, FILE_BYTES)?;
+    // Somebody goes on working: the undo merges, it does not go back.
+    fs::write(ground.tree.join("other.txt"), "before")?;
+    let before = ground.backup()?;
+    let peer = peers::find(&["restic".to_owned()], &ground.folder.join("peers"))?.pop();
+    let place = Place {
+        source: ground.tree.clone(),
+        repository: ground.folder.join("restic"),
+        home: ground.folder.join("home"),
+        snapshot: String::new(),
+    };
+    if let Some(peer) = &peer {
+        for work in [Work::Init, Work::Backup] {
+            restic(ground, peer, &work, &place)?;
+        }
+    }
+    let copy = ground.folder.join("copy");
+    ground.measure(&Step::new("cp").arg("-a").args([&ground.tree, &copy]))?;
+    remove_all(ground, count)?;
+    let after = ground.backup()?;
+    let tree = ground.tree.display().to_string();
+    let undo = ["undo", &tree, "--before", &before, "--after", &after];
+    let mut rows = [
+        row("recoup undo --dry-run (plan)", count),
+        row("recoup undo --yes", count),
+        row("recoup restore", count),
+        row("restic restore", count),
+        row("rsync -a", count),
+        row("cp -a", count),
+    ];
+    let target = ground.folder.join("restored");
+    for run in 0..runs {
+        fs::write(
+            ground.tree.join("other.txt"),
+            format!("work of round {run}"),
+        )?;
+        let plan = ground.step(&undo).args(["--dry-run", "--json"]);
+        Ground::note(&mut rows[0], ground.measure(&plan)?);
+        Ground::note(
+            &mut rows[1],
+            ground.measure(&ground.step(&undo).arg("--yes"))?,
+        );
+        let back = tree::count(&ground.tree)?.files;
+        ensure!(back == count + 1, "{back} of {} files are back", count + 1);
+        let kept = fs::read_to_string(ground.tree.join("other.txt"))?;
+        ensure!(
+            kept == format!("work of round {run}"),
+            "later work was lost"
+        );
+        remove_all(ground, count)?;
+        let restore = ground
+            .step(&["restore", &before, "--yes", "--to"])
+            .arg(&target);
+        Ground::note(&mut rows[2], ground.measure(&restore)?);
+        tree::remove(&target)?;
+        if let Some(peer) = &peer {
+            Ground::note(
+                &mut rows[3],
+                restic(ground, peer, &Work::Restore { target: &target }, &place)?,
+            );
+            tree::remove(&target)?;
+        }
+        let from = format!("{}/", copy.display());
+        match ground.measure(&Step::new("rsync").args(["-a", &from]).arg(&target)) {
+            Ok(sample) => Ground::note(&mut rows[4], sample),
+            Err(error) => eprintln!("without rsync: {error:#}"),
+        }
+        tree::remove(&target)?;
+        Ground::note(
+            &mut rows[5],
+            ground.measure(&Step::new("cp").arg("-a").args([&copy, &target]))?,
+        );
+        tree::remove(&target)?;
+    }
+    rows[1].most = Some((rows[2].median() * 2.0, "half the rate of a plain restore"));
+    Ok(rows
+        .into_iter()
+        .filter(|row| !row.seconds.is_empty())
+        .collect())
+}
+
+fn restic(
+    ground: &Ground,
+    peer: &Tool,
+    work: &Work<'_>,
+    place: &Place,
+) -> Result<super::super::run::Sample> {
+    let steps = peers::restic(peer, work, place);
+    let mut last = None;
+    for step in &steps {
+        last = Some(ground.measure(step)?);
+    }
+    last.ok_or_else(|| anyhow::anyhow!("restic has no command for this"))
+}
+
+fn remove_all(ground: &Ground, count: u64) -> Result<()> {
+    for number in 0..count {
+        fs::remove_file(ground.file(number))?;
+    }
+    Ok(())
+}
+
+/// A small event in a large tree, and a difference of ten files.
+pub(super) fn large(ground: &Ground, files: u64, event: u64, runs: usize) -> Result<Vec<Row>> {
+    ground.fill(files, 16)?;
+    let mut first = row("recoup backup (first)", files);
+    let tree = ground.tree.display().to_string();
+    Ground::note(
+        &mut first,
+        ground.measure(&ground.step(&["backup", &tree]))?,
+    );
+    let before = "latest".to_owned();
+    let before = ground.say(&["backup", &tree])?["snapshot"]
+        .as_str()
+        .map_or(before, str::to_owned);
+    let apart = files / event;
+    for number in 0..event {
+        fs::remove_file(ground.file(number * apart))?;
+    }
+    let after = ground.backup()?;
+    for number in 0..10 {
+        fs::write(
+            ground.file(number * (files / 10) + 1),
+            format!("edited {number}"),
+        )?;
+    }
+    let ten = ground.backup()?;
+    let mut diff = row("recoup diff, ten files differ", 10);
+    let mut plan = row("recoup undo --dry-run (plan)", event);
+    let mut apply = row("recoup undo --yes", event);
+    diff.most = Some((0.05, "the project's goal, with the start of the program"));
+    plan.most = Some((1.0, "the project's goal"));
+    let undo = ["undo", &tree, "--before", &before, "--after", &after];
+    for _ in 0..runs {
+        Ground::note(
+            &mut diff,
+            ground.measure(&ground.step(&["diff", &after, &ten]))?,
+        );
+        let dry = ground.step(&undo).args(["--dry-run", "--json"]);
+        Ground::note(&mut plan, ground.measure(&dry)?);
+        Ground::note(
+            &mut apply,
+            ground.measure(&ground.step(&undo).arg("--yes"))?,
+        );
+        for number in 0..event {
+            fs::remove_file(ground.file(number * apart))?;
+        }
+    }
+    Ok(vec![first, diff, plan, apply])
+}
