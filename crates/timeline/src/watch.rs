@@ -1,5 +1,6 @@
 //! The loop: see, gather, look, store, record; and now and then scan everything.
 
+use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ pub fn watch(
         incidents: None,
         tree: TreeReader::open(&options.backup.root)?,
         waiting: Waiting::default(),
-        passing: Vec::new(),
+        passing: VecDeque::new(),
         first: None,
         scan: false,
         scan_is_blurred: false,
@@ -87,7 +88,7 @@ struct Run<'a> {
     tree: TreeReader,
     waiting: Waiting,
     /// Files that will be gone in a moment, and when they are looked at if they are not.
-    passing: Vec<(PathKey, Instant)>,
+    passing: VecDeque<(Instant, Waiting)>,
     /// When the first change that waits was seen.
     first: Option<(Instant, Timestamp)>,
     /// The whole tree has to be looked at.
@@ -98,7 +99,10 @@ struct Run<'a> {
 impl Run<'_> {
     /// The first state: a backup. What happened while nobody watched becomes one blurred point.
     fn begin(&mut self, info: &CaptureInfo, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let was_watched = !self.state.timeline.is_empty();
+        // Where the end of the log is damaged nobody knows what happened since: that is told by `check`,
+        // and points begin anew.
+        let was_watched = !self.state.timeline.is_empty() && !self.state.broken;
+        self.state.live((self.clock)());
         let files = self.scan(was_watched, Class::Blurred, each)?;
         self.state.began_at = self.state.last_point;
         self.state.learn_links()?;
@@ -122,6 +126,7 @@ impl Run<'_> {
         });
         let batch = self.watcher.drain(wait, self.options.settle);
         self.take(&batch);
+        self.state.live((self.clock)());
         let due = self
             .first
             .is_some_and(|(since, _)| since.elapsed() >= self.options.gather);
@@ -134,6 +139,8 @@ impl Run<'_> {
             self.scan(true, class, each).map(drop)
         } else if due {
             self.point(each)
+        } else if self.incidents.as_ref().is_some_and(Incidents::is_waiting) {
+            self.record_waiting(each)
         } else {
             Ok(())
         };
@@ -158,19 +165,19 @@ impl Run<'_> {
             }
         }
         self.state.meet(batch, &self.options.own_program);
-        self.waiting.take(batch);
-        let later = Instant::now() + Duration::from_secs(GRACE_SECS);
-        let passing = self.waiting.split_off(|key| is_passing(key.name()));
-        self.passing
-            .extend(passing.into_iter().map(|key| (key, later)));
+        // Only what is told now is put off, once: what was put off before is looked at when it is due.
+        let mut told = Waiting::default();
+        told.take(batch);
+        let passing = told.split_off(|key| is_passing(key.name()));
+        self.waiting.join(told);
         let now = Instant::now();
-        let (due, still) = std::mem::take(&mut self.passing)
-            .into_iter()
-            .partition(|(_, at)| *at <= now);
-        self.passing = still;
-        let due: Vec<(PathKey, Instant)> = due;
-        for (key, _) in due {
-            self.waiting.again(key);
+        if !passing.is_empty() {
+            self.put_off(passing, now + Duration::from_secs(GRACE_SECS));
+        }
+        while self.passing.front().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, due)) = self.passing.pop_front() {
+                self.waiting.join(due);
+            }
         }
         if self.waiting.len() > WAITING_MAX {
             self.waiting = Waiting::default();
@@ -179,6 +186,14 @@ impl Run<'_> {
         }
         if self.first.is_none() && !self.waiting.is_empty() {
             self.first = Some((now, (self.clock)()));
+        }
+    }
+
+    /// Lets files wait that will be gone in a moment; those that wait already keep their time.
+    fn put_off(&mut self, passing: Waiting, until: Instant) {
+        match self.passing.back_mut() {
+            Some((due, last)) if until.saturating_duration_since(*due) < WAIT => last.join(passing),
+            _ => self.passing.push_back((until, passing)),
         }
     }
 
@@ -201,10 +216,11 @@ impl Run<'_> {
         let changed = state.differing(&sight.found, &sight.actors)?;
         let last = (self.clock)();
         if !changed.is_empty() {
-            let before = (self.state.next_number(), self.state.root);
+            let (root, log_bytes) = (self.state.root, self.state.log_bytes);
             let id = self
                 .state
                 .add_point(&changed, Class::Fuzzy, (first, last), None, last)?;
+            let before = (self.state.last_span.0, root);
             let changes = counted(&changed);
             if changes > 0 {
                 each(Event::Point {
@@ -212,17 +228,14 @@ impl Run<'_> {
                     time: last,
                     changes,
                     class: Class::Fuzzy,
-                    stored_bytes: written.stored_bytes,
+                    stored_bytes: written.stored_bytes + self.state.log_bytes - log_bytes,
                     lag: since.elapsed(),
                 });
             }
             self.judge(before, id, &changed, (last, false), each)?;
         }
-        self.waiting = Waiting::default();
+        self.waiting = std::mem::take(&mut self.waiting).only(&sight.unknown);
         self.first = None;
-        for key in sight.unknown {
-            self.waiting.again(key);
-        }
         Ok(())
     }
 
@@ -258,6 +271,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn record_waiting(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let time = (self.clock)();
+        if let Some(incidents) = &mut self.incidents {
+            for incident in &incidents.record_waiting(&mut self.state, time)? {
+                each(Event::Incident(incident));
+            }
+        }
+        Ok(())
+    }
+
     /// Scans the whole tree: a backup, whose snapshot is the next checkpoint. What it found that nobody
     /// had told of becomes a point before it.
     fn scan(&mut self, tell: bool, class: Class, each: &mut dyn FnMut(Event<'_>)) -> Result<u64> {
@@ -282,17 +305,19 @@ impl Run<'_> {
         if tell && root != self.state.root {
             let changed = self.found_by_scan(root)?;
             let changes = counted(&changed);
-            let before = (self.state.next_number(), self.state.root);
+            let (before_root, log_bytes) = (self.state.root, self.state.log_bytes);
             let id = self
                 .state
                 .add_point(&changed, class, (first, last), None, last)?;
+            let before = (self.state.last_span.0, before_root);
             if changes > 0 {
                 each(Event::Point {
                     id,
                     time: last,
                     changes,
                     class,
-                    stored_bytes: report.snapshot.totals.stored_bytes,
+                    stored_bytes: report.snapshot.totals.stored_bytes + self.state.log_bytes
+                        - log_bytes,
                     lag: started.elapsed(),
                 });
             }
@@ -307,6 +332,10 @@ impl Run<'_> {
             files: report.snapshot.totals.files,
         });
         (self.scan, self.scan_is_blurred, self.first) = (false, false, None);
+        let thinning = self.state.thin(&self.options.ladder, last)?;
+        if thinning.dropped > 0 {
+            each(Event::Thinned(thinning));
+        }
         Ok(report.snapshot.totals.files)
     }
 
