@@ -212,8 +212,7 @@ impl Repository {
         let (keyset, entropy) = (self.keyset(), self.entropy());
         let (keys, (key, mut bytes)) = match &end.keys {
             LogKeys::Begin => {
-                let (key, bytes, chain) =
-                    ObjectKey::first_of_chain(end.next, &id, keyset, entropy);
+                let (key, bytes, chain) = ObjectKey::first_of_chain(end.next, &id, keyset, entropy);
                 (LogKeys::Chained(chain), (key, bytes))
             }
             LogKeys::Chained(chain) => {
@@ -269,8 +268,8 @@ impl Repository {
 fn gaps(log: LogId, numbers: &[u64], replaced: &[Thinned], wrong: &mut Vec<RepositoryError>) {
     let mut expected = 1;
     for &number in numbers {
-        let mut missing = (expected..number)
-            .filter(|&gone| !replaced.iter().any(|thinned| thinned.has(gone)));
+        let mut missing =
+            (expected..number).filter(|&gone| !replaced.iter().any(|thinned| thinned.has(gone)));
         if let Some(gone) = missing.next() {
             let why = format!("record {gone} before it is gone");
             wrong.push(RepositoryError::damaged(ObjectName::Log(log, number), why));

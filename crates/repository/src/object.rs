@@ -296,8 +296,8 @@ fn read_header(
     keyset: &Keyset,
     name: &dyn ToString,
 ) -> Result<(Header, [u8; codec::COMMITMENT_BYTES])> {
-    let (header, commitment) = Header::decode(bytes)
-        .map_err(|error| RepositoryError::format(name.to_string(), &error))?;
+    let (header, commitment) =
+        Header::decode(bytes).map_err(|error| RepositoryError::format(name.to_string(), &error))?;
     let misplaced = header.object != object
         || header.repository != keyset.repository()
         || header.id[..id.len()] != *id

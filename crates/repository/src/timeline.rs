@@ -151,12 +151,7 @@ impl<'r> Timeline<'r> {
 
     /// Puts a record in the place of others, durably, and removes those: points that the ladder no
     /// longer wants, and the record that stood in for others of the same interval before.
-    pub fn replace(
-        &mut self,
-        end: &mut LogEnd,
-        time: Timestamp,
-        thinned: &Thinned,
-    ) -> Result<()> {
+    pub fn replace(&mut self, end: &mut LogEnd, time: Timestamp, thinned: &Thinned) -> Result<()> {
         self.append(end, time, &TimelineRecord::Thinned(thinned.clone()))?;
         self.remove_replaced(thinned)
     }
@@ -282,8 +277,7 @@ impl<'r> Timeline<'r> {
 
     /// The incidents, as last known, by number.
     pub fn incidents(&self) -> Result<Vec<(Incident, Option<Listed>)>> {
-        let mut found: BTreeMap<u64, (Incident, Option<Listed>)> =
-            BTreeMap::new();
+        let mut found: BTreeMap<u64, (Incident, Option<Listed>)> = BTreeMap::new();
         self.each(0, |entry| {
             if let TimelineRecord::Incident { incident, keys } = entry.record {
                 found.insert(incident.number, (incident, keys));
@@ -366,8 +360,7 @@ impl<'r> Timeline<'r> {
                 "a point builds upon it, and it is no checkpoint",
             ));
         };
-        let mut latest: BTreeMap<PathKey, Option<Entry>> =
-            BTreeMap::new();
+        let mut latest: BTreeMap<PathKey, Option<Entry>> = BTreeMap::new();
         let mut take = |changes: &[PointChange]| {
             for change in changes {
                 latest.insert(change.key.clone(), change.after.clone());

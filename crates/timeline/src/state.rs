@@ -18,6 +18,10 @@ use crate::thin::{ThinOptions, Thinning, thin};
 /// beyond that becomes several points, one after the other.
 const POINT_BYTES_MAX: usize = 4 << 20;
 
+/// How long the last interval is taken to have been at most, where only the wall clock tells of it:
+/// twice the usual, so that a clock that was set ages nothing by more.
+const INTERVAL_SECS_MAX: i64 = 7200;
+
 /// Actors that are remembered between batches: enough for a build of many processes.
 const ACTORS_MAX: usize = 10_000;
 
@@ -101,9 +105,11 @@ impl<'r> State<'r> {
                 TimelineRecord::Point(point) => point.base,
                 _ => last.number,
             };
-            let record = timeline.entry(base)?.map(|entry| entry.record);
-            if let Some(TimelineRecord::Checkpoint { lived_secs: at, .. }) = record {
-                lived_secs = at;
+            if let Some(entry) = timeline.entry(base)?
+                && let TimelineRecord::Checkpoint { lived_secs: at, .. } = entry.record
+            {
+                let since = last.time.secs.saturating_sub(entry.time.secs);
+                lived_secs = at + since.clamp(0, INTERVAL_SECS_MAX).unsigned_abs();
             }
         }
         Ok(Self {
@@ -266,6 +272,11 @@ impl<'r> State<'r> {
     /// the smaller progress.
     pub fn live(&mut self, wall: Timestamp) {
         self.lived.progress(wall);
+    }
+
+    /// Says for how long the source has been watched, where it is known better.
+    pub fn set_lived(&mut self, lived: Duration) {
+        self.lived = Lived::from(lived);
     }
 
     /// Thins the points of closed intervals.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::point::Class;
@@ -9,7 +11,7 @@ use model::{Cancel, Monitor, PathKey, Timestamp};
 use policy::incident::Mode;
 use repository::{MapReader, Repository};
 use source::files::TreeReader;
-use source::files::watch::{Batch, CaptureInfo, WatchOptions as SourceOptions, Watcher};
+use source::files::watch::{Batch, Capture, CaptureInfo, WatchOptions as SourceOptions, Watcher};
 
 use crate::error::{Result, TimelineError};
 use crate::incidents::Incidents;
@@ -24,6 +26,16 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// After a refusal of the repository, how long until it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// After a scan there is none for so many times as long as it took: at most a tenth of the time goes
+/// into looking for what was missed.
+const SCAN_PAUSES: u32 = 10;
+
+/// But no longer than this, since what was missed has to be restorable within 30 s.
+const SCAN_PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// Where nothing but scans tells of changes, one a minute: each is a snapshot.
+const SCAN_ONLY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Keys that may wait for a repository that refuses: beyond it the whole tree is scanned instead.
 const WAITING_MAX: usize = 500_000;
@@ -51,6 +63,8 @@ pub fn watch(
         waiting: Waiting::default(),
         passing: VecDeque::new(),
         first: None,
+        root: identity(&options.backup.root),
+        next_scan: Instant::now(),
         scan: false,
         scan_is_blurred: false,
     };
@@ -76,6 +90,12 @@ fn open(options: &WatchOptions) -> Result<(Watcher, CaptureInfo)> {
     Ok(Watcher::open(root, &source)?)
 }
 
+/// What tells a directory from another one at the same path.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let data = std::fs::symlink_metadata(path).ok()?;
+    Some((data.dev(), data.ino()))
+}
+
 struct Run<'a> {
     options: &'a WatchOptions,
     clock: &'a dyn Fn() -> Timestamp,
@@ -91,6 +111,10 @@ struct Run<'a> {
     passing: VecDeque<(Instant, Waiting)>,
     /// When the first change that waits was seen.
     first: Option<(Instant, Timestamp)>,
+    /// Which directory the root is.
+    root: Option<(u64, u64)>,
+    /// No scan before this: scans must not follow one another without a pause.
+    next_scan: Instant,
     /// The whole tree has to be looked at.
     scan: bool,
     scan_is_blurred: bool,
@@ -130,7 +154,11 @@ impl Run<'_> {
         let due = self
             .first
             .is_some_and(|(since, _)| since.elapsed() >= self.options.gather);
-        let tried = if self.scan || self.state.is_checkpoint_due(self.options.checkpoint) {
+        if identity(&self.options.backup.root) != self.root {
+            return Err(TimelineError::RootGone(self.options.backup.root.clone()));
+        }
+        let scan = self.scan && Instant::now() >= self.next_scan;
+        let tried = if scan || self.state.is_checkpoint_due(self.options.checkpoint) {
             let class = if self.scan_is_blurred {
                 Class::Blurred
             } else {
@@ -332,6 +360,13 @@ impl Run<'_> {
             files: report.snapshot.totals.files,
         });
         (self.scan, self.scan_is_blurred, self.first) = (false, false, None);
+        let pause = (SCAN_PAUSES * started.elapsed()).min(SCAN_PAUSE_MAX);
+        let least = if self.watcher.capture() == Capture::Scan {
+            SCAN_ONLY_PAUSE
+        } else {
+            self.options.gather
+        };
+        self.next_scan = Instant::now() + pause.max(least);
         let thinning = self.state.thin(&self.options.ladder, last)?;
         if thinning.dropped > 0 {
             each(Event::Thinned(thinning));
