@@ -23,6 +23,10 @@ mod field {
 /// Longest record: what is longer is kept as blobs, and the record names them.
 pub const LOG_RECORD_BYTES_MAX: u64 = 16 << 20;
 
+/// The kind that means the same in every log: earlier records are gone, and this one stands in for them.
+/// The body begins with which ones.
+pub const REPLACES: u64 = 0;
+
 /// A record of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {

@@ -1,16 +1,17 @@
-//! Records of timelines: checkpoints, points, incidents, pins.
+//! Records of timelines: checkpoints, points, incidents, pins, and what stands in for points that are gone.
 
 use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use model::incident::{Actor, Incident, Level};
-use model::point::{Class, Point, PointChange, TimelineRecord};
+use model::point::{Class, Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, PathKey, SnapshotId};
 
 use crate::entry::{decode_entry, encode_entry, read_time, write_time};
 use crate::error::FormatError;
 use crate::extents::blob_id;
 use crate::fields::Refused;
+use crate::log::REPLACES;
 use crate::operation::{read_listed, write_listed};
 
 /// What the log of a timeline is the log of: this, a zero byte, the machine, a zero byte, the source.
@@ -35,6 +36,7 @@ pub fn kind_of(record: &TimelineRecord) -> u64 {
         TimelineRecord::Point(_) => kind::POINT,
         TimelineRecord::Incident { .. } => kind::INCIDENT,
         TimelineRecord::Pin { .. } => kind::PIN,
+        TimelineRecord::Thinned(_) => REPLACES,
     }
 }
 
@@ -53,7 +55,8 @@ pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
             snapshot,
             root,
             revision,
-        } => write_checkpoint(*snapshot, *root, *revision, &mut e),
+            lived_secs,
+        } => write_checkpoint((*snapshot, *root), *revision, *lived_secs, &mut e),
         TimelineRecord::Point(point) => write_point(point, &mut e),
         TimelineRecord::Incident { incident, keys } => {
             write_incident(incident, keys.as_ref(), &mut e)
@@ -63,19 +66,37 @@ pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
             time,
             removed,
         } => write_pin(*point, *time, *removed, &mut e),
+        TimelineRecord::Thinned(thinned) => write_thinned(thinned, &mut e),
     };
     out
 }
 
 fn write_checkpoint<W: Write>(
-    snapshot: SnapshotId,
-    root: Option<BlobId>,
+    (snapshot, root): (SnapshotId, Option<BlobId>),
     revision: Option<u64>,
+    lived_secs: u64,
     e: &mut Encoder<W>,
 ) -> Written<W> {
-    e.array(3)?.bytes(snapshot.as_bytes())?;
+    e.array(4)?.bytes(snapshot.as_bytes())?;
     write_root(root, e)?;
-    write_number(revision, e)
+    write_number(revision, e)?;
+    e.u64(lived_secs)?;
+    Ok(())
+}
+
+fn write_thinned<W: Write>(thinned: &Thinned, e: &mut Encoder<W>) -> Written<W> {
+    e.array(3)?.array(2 * thinned.replaces.len() as u64)?;
+    for (first, last) in &thinned.replaces {
+        e.u64(*first)?.u64(*last)?;
+    }
+    e.u64(thinned.base)?;
+    e.array(4 * thinned.runs.len() as u64)?;
+    for run in &thinned.runs {
+        e.u64(run.last)?.bytes(&run.hash)?;
+        write_changes(&run.changes, e)?;
+        write_actors(&run.actors, e)?;
+    }
+    Ok(())
 }
 
 fn write_pin<W: Write>(
@@ -98,8 +119,13 @@ fn write_point<W: Write>(point: &Point, e: &mut Encoder<W>) -> Written<W> {
     write_time(point.last, e)?;
     e.u8(point.class as u8)?;
     write_number(point.revision, e)?;
-    e.array(3 * point.changes.len() as u64)?;
-    for change in &point.changes {
+    write_changes(&point.changes, e)?;
+    write_actors(&point.actors, e)
+}
+
+fn write_changes<W: Write>(changes: &[PointChange], e: &mut Encoder<W>) -> Written<W> {
+    e.array(3 * changes.len() as u64)?;
+    for change in changes {
         e.bytes(change.key.as_bytes())?;
         match &change.after {
             None => _ = e.null()?,
@@ -111,8 +137,12 @@ fn write_point<W: Write>(point: &Point, e: &mut Encoder<W>) -> Written<W> {
         }
         write_number(change.actor.map(u64::from), e)?;
     }
-    e.array(point.actors.len() as u64)?;
-    for actor in &point.actors {
+    Ok(())
+}
+
+fn write_actors<W: Write>(actors: &[Actor], e: &mut Encoder<W>) -> Written<W> {
+    e.array(actors.len() as u64)?;
+    for actor in actors {
         write_actor(actor, e)?;
     }
     Ok(())
@@ -177,6 +207,7 @@ pub fn decode_record(kind: u64, body: &[u8]) -> Result<Option<TimelineRecord>, F
         kind::POINT => read_point(d).map(TimelineRecord::Point),
         kind::INCIDENT => read_incident(d),
         kind::PIN => read_pin(d),
+        REPLACES => read_thinned(d).map(TimelineRecord::Thinned),
         _ => return Ok(None),
     };
     let record = record.map_err(|refused| refused.of(WHAT))?;
@@ -196,12 +227,58 @@ fn begin(d: &mut Decoder<'_>, fields: u64) -> Result<(), Refused> {
 }
 
 fn read_checkpoint(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
-    begin(d, 3)?;
+    begin(d, 4)?;
     Ok(TimelineRecord::Checkpoint {
         snapshot: read_id(d)?,
         root: read_root(d)?,
         revision: read_number(d)?,
+        lived_secs: d.u64()?,
     })
+}
+
+fn read_thinned(d: &mut Decoder<'_>) -> Result<Thinned, Refused> {
+    begin(d, 3)?;
+    let mut thinned = Thinned {
+        replaces: Vec::new(),
+        base: 0,
+        runs: Vec::new(),
+    };
+    let mut before = 0;
+    for _ in 0..items(d, 2)? {
+        let (first, last) = (d.u64()?, d.u64()?);
+        if first <= before || last < first {
+            return Err(Refused::Malformed);
+        }
+        before = last;
+        thinned.replaces.push((first, last));
+    }
+    thinned.base = d.u64()?;
+    for _ in 0..items(d, 4)? {
+        let last = d.u64()?;
+        let hash = <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Refused::Malformed)?;
+        if thinned.runs.last().is_some_and(|run| run.last >= last) {
+            return Err(Refused::Malformed);
+        }
+        let changes = read_changes(d)?;
+        let actors = read_actors(&changes, d)?;
+        thinned.runs.push(ThinnedRun {
+            last,
+            hash,
+            changes,
+            actors,
+        });
+    }
+    Ok(thinned)
+}
+
+/// How many groups of `of` items the array has that begins here.
+fn items(d: &mut Decoder<'_>, of: u64) -> Result<u64, Refused> {
+    let items = d.array()?.ok_or(Refused::Malformed)?;
+    if items % of == 0 {
+        Ok(items / of)
+    } else {
+        Err(Refused::Malformed)
+    }
 }
 
 fn read_pin(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
@@ -226,30 +303,35 @@ fn read_point(d: &mut Decoder<'_>) -> Result<Point, Refused> {
         changes: Vec::new(),
         actors: Vec::new(),
     };
-    let items = d.array()?.ok_or(Refused::Malformed)?;
-    if items % 3 != 0 {
-        return Err(Refused::Malformed);
-    }
-    for _ in 0..items / 3 {
+    point.changes = read_changes(d)?;
+    point.actors = read_actors(&point.changes, d)?;
+    Ok(point)
+}
+
+fn read_changes(d: &mut Decoder<'_>) -> Result<Vec<PointChange>, Refused> {
+    let mut changes: Vec<PointChange> = Vec::new();
+    for _ in 0..items(d, 3)? {
         let change = read_change(d)?;
-        if point
-            .changes
-            .last()
-            .is_some_and(|last| last.key >= change.key)
-        {
+        if changes.last().is_some_and(|last| last.key >= change.key) {
             return Err(Refused::Malformed);
         }
-        point.changes.push(change);
+        changes.push(change);
     }
-    for _ in 0..d.array()?.ok_or(Refused::Malformed)? {
-        point.actors.push(read_actor(d)?);
+    Ok(changes)
+}
+
+/// The actors that these changes name.
+fn read_actors(changes: &[PointChange], d: &mut Decoder<'_>) -> Result<Vec<Actor>, Refused> {
+    let mut actors = Vec::new();
+    for _ in 0..items(d, 1)? {
+        actors.push(read_actor(d)?);
     }
-    let actors = point.actors.len() as u64;
-    let named = point.changes.iter().filter_map(|change| change.actor);
-    if named.into_iter().any(|actor| u64::from(actor) >= actors) {
+    let count = actors.len() as u64;
+    let named = changes.iter().filter_map(|change| change.actor);
+    if named.into_iter().any(|actor| u64::from(actor) >= count) {
         return Err(Refused::Malformed);
     }
-    Ok(point)
+    Ok(actors)
 }
 
 fn read_change(d: &mut Decoder<'_>) -> Result<PointChange, Refused> {

@@ -117,7 +117,7 @@ proptest! {
         let _ = recoup_format::operation::decode_begun(&noise);
         let _ = recoup_format::operation::decode_ended(&noise);
         let _ = recoup_format::timeline::decode_keys(&noise);
-        for kind in 1..5 {
+        for kind in 0..5 {
             let _ = recoup_format::timeline::decode_record(kind, &noise);
         }
         let _ = decode_extents(&noise);

@@ -72,6 +72,40 @@ pub struct Point {
     pub actors: Vec<Actor>,
 }
 
+/// Records that are gone, and what stands in for them: the points of one checkpoint interval that the
+/// ladder no longer wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thinned {
+    /// First and last numbers of records that are gone, ascending.
+    pub replaces: Vec<(u64, u64)>,
+    /// The number of the record of the checkpoint that begins the interval.
+    pub base: u64,
+    /// What the points that are gone did, as far as a point that is left needs it.
+    pub runs: Vec<ThinnedRun>,
+}
+
+impl Thinned {
+    /// Whether the record with this number is one of those that are gone.
+    pub fn has(&self, number: u64) -> bool {
+        let at = self.replaces.partition_point(|&(_, last)| last < number);
+        let range = self.replaces.get(at);
+        range.is_some_and(|&(first, _)| first <= number)
+    }
+}
+
+/// Points that followed one another, as one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThinnedRun {
+    /// The number of the last of them: what comes behind it builds upon the run.
+    pub last: u64,
+    /// The keyed hash of that one's record.
+    pub hash: [u8; 32],
+    /// For each key that they touched what the last one left, in key order.
+    pub changes: Vec<PointChange>,
+    /// Who left it.
+    pub actors: Vec<Actor>,
+}
+
 /// A record of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimelineRecord {
@@ -83,6 +117,8 @@ pub enum TimelineRecord {
         root: Option<BlobId>,
         /// The revision of a store that counts them.
         revision: Option<u64>,
+        /// For how long the source had been watched, in seconds that really passed. Points age by this.
+        lived_secs: u64,
     },
     /// A point.
     Point(Point),
@@ -102,4 +138,6 @@ pub enum TimelineRecord {
         /// Whether the pin is taken away.
         removed: bool,
     },
+    /// Points that are gone.
+    Thinned(Thinned),
 }

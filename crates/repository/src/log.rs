@@ -3,15 +3,19 @@
 //! A record is an object of its own that is written once. Two writers that take the same number are
 //! told apart by the storage: the later one looks again and takes the next.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use format::log::{LOG_RECORD_BYTES_MAX, LogRecord, decode_log_record, encode_log_record};
+use format::log::{
+    LOG_RECORD_BYTES_MAX, LogRecord, REPLACES, decode_log_record, encode_log_record,
+};
+use format::timeline::decode_record;
 use format::{ObjectType, Part};
+use model::point::{Thinned, TimelineRecord};
 use model::{LogId, Timestamp};
 use storage::{ObjectKind, ObjectName, StorageError};
 
 use crate::error::{RepositoryError, Result};
-use crate::object::ObjectKey;
+use crate::object::{ChainKey, ObjectKey};
 use crate::repository::Repository;
 
 /// How often a number may be taken by somebody else before we give up: each time another record was
@@ -19,12 +23,35 @@ use crate::repository::Repository;
 const TRIES_MAX: usize = 1000;
 
 /// The place behind the last record of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LogEnd {
     /// The number of the next record; the first one is 1.
     pub next: u64,
     /// Keyed hash of the last record; `None` if there is none, or if it can't be read.
     pub previous: Option<[u8; 32]>,
+    /// Whether the key of the next record follows from an earlier one.
+    pub keys: LogKeys,
+}
+
+impl LogEnd {
+    fn new(next: u64, previous: Option<[u8; 32]>) -> Self {
+        Self {
+            next,
+            previous,
+            keys: LogKeys::Wrapped,
+        }
+    }
+}
+
+/// Where the key of a new record comes from. A wrapped key is longer than most records.
+#[derive(Debug, Clone)]
+pub enum LogKeys {
+    /// It is random and wrapped.
+    Wrapped,
+    /// The same, and later ones follow from it.
+    Begin,
+    /// It follows from that of an earlier record.
+    Chained(ChainKey),
 }
 
 /// A record with its number.
@@ -54,7 +81,8 @@ impl Repository {
         let name = ObjectName::Log(log, number);
         let mut bytes = self.storage().read(&name)?;
         let id = object_id(log, number);
-        let key = ObjectKey::open(&bytes, ObjectType::LogRecord, &id, self.keyset(), &name)?;
+        let chain = |first| self.chain_key(log, first, number);
+        let key = ObjectKey::open_record(&bytes, (&id, number), self.keyset(), &name, chain)?;
         let offset = key.header_len();
         let plain = key.unseal(Part::Record, offset as u64, &mut bytes[offset..], &name)?;
         let hash = self.id_key().log_hash(plain);
@@ -67,28 +95,48 @@ impl Repository {
         })
     }
 
+    /// The key that the one of record `first` leads to for record `number`. The last one is kept: logs
+    /// are read in order.
+    fn chain_key(&self, log: LogId, first: u64, number: u64) -> Result<ChainKey> {
+        let name = ObjectName::Log(log, number);
+        let far = || RepositoryError::damaged(name, "its key follows from one too far away");
+        if let Some((of, mut known)) = self.chain.get()
+            && of == log
+            && known.first() == first
+            && known.number() <= number
+        {
+            if !known.advance(number) {
+                return Err(far());
+            }
+            self.chain.set((log, known.clone()));
+            return Ok(known);
+        }
+        let first_name = ObjectName::Log(log, first);
+        let bytes = self.storage().read(&first_name)?;
+        let id = object_id(log, first);
+        let mut key = ObjectKey::chain_from(&bytes, (&id, first), self.keyset(), &first_name)?;
+        if !key.advance(number) {
+            return Err(far());
+        }
+        self.chain.set((log, key.clone()));
+        Ok(key)
+    }
+
     /// All records of a log that can be read, ascending, and what is wrong with the rest: damage, gaps
-    /// in the numbers, records that name another one before them.
+    /// in the numbers that no record explains, records that name another one before them.
     pub fn log(&self, log: LogId) -> Result<(Vec<Numbered>, Vec<RepositoryError>)> {
         let mut records: Vec<Numbered> = Vec::new();
         let mut wrong = Vec::new();
-        let mut expected = 1;
-        for number in self.log_numbers(log)? {
-            let name = ObjectName::Log(log, number);
-            if number != expected {
-                let why = format!("record {expected} before it is gone");
-                wrong.push(RepositoryError::damaged(name, why));
-            }
-            expected = number.saturating_add(1);
+        let numbers = self.log_numbers(log)?;
+        let mut replaced: Vec<Thinned> = Vec::new();
+        for &number in &numbers {
             match self.log_record(log, number) {
                 Ok(read) => {
-                    let before = records.last().filter(|last| last.number + 1 == number);
-                    let fits = before.is_none_or(|last| {
-                        read.record.previous.is_none_or(|named| named == last.hash)
-                    });
-                    if !fits {
-                        let why = "it names another record before it";
-                        wrong.push(RepositoryError::damaged(name, why));
+                    if read.record.kind == REPLACES
+                        && let Ok(Some(TimelineRecord::Thinned(thinned))) =
+                            decode_record(REPLACES, &read.record.body)
+                    {
+                        replaced.push(thinned);
                     }
                     records.push(read);
                 }
@@ -96,16 +144,40 @@ impl Repository {
                 Err(error) => return Err(error),
             }
         }
+        gaps(log, &numbers, &replaced, &mut wrong);
+        let mut hashes: HashMap<u64, [u8; 32]> = records
+            .iter()
+            .map(|read| (read.number, read.hash))
+            .collect();
+        for run in replaced.iter().flat_map(|thinned| &thinned.runs) {
+            hashes.entry(run.last).or_insert(run.hash);
+        }
+        for read in &records {
+            let named = read.record.previous;
+            let before = hashes.get(&(read.number - 1));
+            if let (Some(named), Some(before)) = (named, before)
+                && named != *before
+            {
+                let name = ObjectName::Log(log, read.number);
+                let why = "it names another record before it";
+                wrong.push(RepositoryError::damaged(name, why));
+            }
+        }
         Ok((records, wrong))
+    }
+
+    /// Removes a record that another one stands in for.
+    pub(crate) fn log_remove(&self, log: LogId, number: u64) -> Result<()> {
+        match self.storage().remove(&ObjectName::Log(log, number)) {
+            Err(StorageError::Missing { .. }) => Ok(()),
+            done => Ok(done?),
+        }
     }
 
     /// Where the next record of a log goes.
     pub fn log_end(&self, log: LogId) -> Result<LogEnd> {
         let Some(last) = self.log_numbers(log)?.pop() else {
-            return Ok(LogEnd {
-                next: 1,
-                previous: None,
-            });
+            return Ok(LogEnd::new(1, None));
         };
         let previous = match self.log_record(log, last) {
             Ok(read) => Some(read.hash),
@@ -114,10 +186,7 @@ impl Repository {
             Err(error) if error.is_damage() => None,
             Err(error) => return Err(error),
         };
-        Ok(LogEnd {
-            next: last.saturating_add(1),
-            previous,
-        })
+        Ok(LogEnd::new(last.saturating_add(1), previous))
     }
 
     /// Stores the next record of a log, durably, and moves `end` behind it. Fails with `AlreadyExists`
@@ -140,8 +209,27 @@ impl Repository {
         RepositoryError::within(name, record.len() as u64, LOG_RECORD_BYTES_MAX)?;
         let hash = self.id_key().log_hash(&record);
         let id = object_id(log, end.next);
-        let (key, mut bytes): (Arc<ObjectKey>, Vec<u8>) =
-            ObjectKey::wrapped(ObjectType::LogRecord, &id, self.keyset(), self.entropy());
+        let (keyset, entropy) = (self.keyset(), self.entropy());
+        let (keys, (key, mut bytes)) = match &end.keys {
+            LogKeys::Begin => {
+                let (key, bytes, chain) = ObjectKey::first_of_chain(end.next, &id, keyset, entropy);
+                (LogKeys::Chained(chain), (key, bytes))
+            }
+            LogKeys::Chained(chain) => {
+                let mut chain = chain.clone();
+                if chain.advance(end.next) {
+                    let sealed = ObjectKey::chained(&chain, &id, keyset);
+                    (LogKeys::Chained(chain), sealed)
+                } else {
+                    let sealed = ObjectKey::wrapped(ObjectType::LogRecord, &id, keyset, entropy);
+                    (LogKeys::Wrapped, sealed)
+                }
+            }
+            LogKeys::Wrapped => {
+                let sealed = ObjectKey::wrapped(ObjectType::LogRecord, &id, keyset, entropy);
+                (LogKeys::Wrapped, sealed)
+            }
+        };
         let offset = bytes.len() as u64;
         key.seal(Part::Record, offset, &mut record, 0);
         bytes.extend_from_slice(&record);
@@ -150,6 +238,7 @@ impl Repository {
         *end = LogEnd {
             next: number + 1,
             previous: Some(hash),
+            keys,
         };
         Ok(number)
     }
@@ -172,6 +261,20 @@ impl Repository {
             }
         }
         Err(RepositoryError::Poisoned)
+    }
+}
+
+/// Tells of numbers that are missing and that no record stands in for.
+fn gaps(log: LogId, numbers: &[u64], replaced: &[Thinned], wrong: &mut Vec<RepositoryError>) {
+    let mut expected = 1;
+    for &number in numbers {
+        let mut missing =
+            (expected..number).filter(|&gone| !replaced.iter().any(|thinned| thinned.has(gone)));
+        if let Some(gone) = missing.next() {
+            let why = format!("record {gone} before it is gone");
+            wrong.push(RepositoryError::damaged(ObjectName::Log(log, number), why));
+        }
+        expected = number.saturating_add(1);
     }
 }
 

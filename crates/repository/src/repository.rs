@@ -12,7 +12,7 @@ use crate::error::{RepositoryError, Result};
 use crate::index::Index;
 use crate::location::Segment;
 use crate::memory::NodeMemory;
-use crate::object::ObjectKey;
+use crate::object::{LastChain, ObjectKey};
 use crate::recent::Recent;
 
 /// Plaintext of segments that is kept, in bytes: enough for a few dozen.
@@ -43,6 +43,7 @@ pub struct Repository {
     pub(crate) segments: Recent<Segment, Arc<Vec<u8>>>,
     pub(crate) nodes: Recent<BlobId, Arc<prolly::Node>>,
     pub(crate) memory: NodeMemory,
+    pub(crate) chain: LastChain,
 }
 
 impl std::fmt::Debug for Repository {
@@ -77,6 +78,7 @@ impl Repository {
             segments: Recent::new(SEGMENT_CACHE_BYTES),
             nodes: Recent::new(NODE_CACHE_BYTES),
             memory: NodeMemory::default(),
+            chain: LastChain::default(),
         };
         let lost = repository.lost_packs()?.len();
         if lost > 0 {

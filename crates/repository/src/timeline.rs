@@ -1,20 +1,26 @@
 //! Timelines at rest: the log of a watched source, read back as points.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use format::timeline::{decode_keys, decode_record, encode_keys, encode_record, kind_of, log_of};
 use model::incident::Incident;
 use model::operation::Listed;
-use model::point::{Point, PointChange, TimelineRecord};
+use model::point::{Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, Entry, LogId, PathKey, Snapshot, SnapshotId, Timestamp};
-use storage::ObjectName;
+use storage::{ObjectName, StorageError};
 
 use crate::error::{RepositoryError, Result};
-use crate::log::{LogEnd, Numbered};
+use crate::log::{LogEnd, LogKeys, Numbered};
 use crate::packer::Packer;
 use crate::repository::Repository;
 use crate::snapshots::Stored;
 
 /// Points that may lie between two checkpoints: a day of one a second is far below.
 const POINTS_MAX: u64 = 1 << 20;
+
+/// How often somebody else may take the number that a record was to get.
+const TRIES_MAX: usize = 1000;
 
 /// The timeline of one source of one machine.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub struct Timeline<'r> {
     source: Vec<u8>,
     log: LogId,
     numbers: Vec<u64>,
+    /// By the number of the checkpoint that begins the interval, what stands in for its points.
+    thinned: OnceLock<BTreeMap<u64, (u64, Thinned)>>,
 }
 
 /// A record with its place in the timeline.
@@ -71,6 +79,7 @@ impl Repository {
             source: source.to_vec(),
             log,
             numbers: self.log_numbers(log)?,
+            thinned: OnceLock::new(),
         })
     }
 
@@ -93,6 +102,11 @@ impl<'r> Timeline<'r> {
         &self.numbers
     }
 
+    /// The source.
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+
     /// Whether the source was never watched.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
@@ -112,20 +126,87 @@ impl<'r> Timeline<'r> {
         }))
     }
 
-    /// Appends a record, durably; gives its name.
+    /// Appends a record, durably; gives its number and its name. Where somebody else was first (a pin,
+    /// say), it goes behind theirs. Keys of the records behind a checkpoint follow from that one's.
     pub fn append(
         &mut self,
         end: &mut LogEnd,
         time: Timestamp,
         record: &TimelineRecord,
-    ) -> Result<SnapshotId> {
+    ) -> Result<(u64, SnapshotId)> {
+        if matches!(record, TimelineRecord::Checkpoint { .. }) {
+            end.keys = LogKeys::Begin;
+        }
         let body = encode_record(record);
         let kind = kind_of(record);
-        let number = self
-            .repository
-            .log_append_at(self.log, end, time, kind, body)?;
-        self.numbers.push(number);
-        Ok(SnapshotId(end.previous.unwrap_or_default()))
+        for _ in 0..TRIES_MAX {
+            let tried = self
+                .repository
+                .log_append_at(self.log, end, time, kind, body.clone());
+            match tried {
+                Ok(number) => {
+                    self.numbers.push(number);
+                    return Ok((number, SnapshotId(end.previous.unwrap_or_default())));
+                }
+                Err(RepositoryError::Storage(StorageError::AlreadyExists { .. })) => {
+                    let keys = end.keys.clone();
+                    *end = self.repository.log_end(self.log)?;
+                    end.keys = keys;
+                    self.numbers = self.repository.log_numbers(self.log)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RepositoryError::Poisoned)
+    }
+
+    /// Puts a record in the place of others, durably, and removes those: points that the ladder no
+    /// longer wants, and the record that stood in for others of the same interval before.
+    pub fn replace(&mut self, end: &mut LogEnd, time: Timestamp, thinned: &Thinned) -> Result<()> {
+        self.append(end, time, &TimelineRecord::Thinned(thinned.clone()))?;
+        self.remove_replaced(thinned)
+    }
+
+    /// Removes what a record stands in for and what is still there.
+    pub fn remove_replaced(&mut self, thinned: &Thinned) -> Result<()> {
+        let gone: Vec<u64> = self.numbers.iter().copied().collect();
+        for number in gone.into_iter().filter(|&number| thinned.has(number)) {
+            self.repository.log_remove(self.log, number)?;
+        }
+        self.numbers.retain(|&number| !thinned.has(number));
+        self.thinned = OnceLock::new();
+        Ok(())
+    }
+
+    /// Bytes that a record takes.
+    pub fn stored_bytes(&self, number: u64) -> Result<u64> {
+        let name = ObjectName::Log(self.log, number);
+        Ok(self.repository.storage().size(&name)?)
+    }
+
+    /// What stands in for points that are gone, by the number of the checkpoint that begins the interval,
+    /// each with its own number. Of several for one interval the last one counts.
+    pub fn thinned(&self) -> Result<&BTreeMap<u64, (u64, Thinned)>> {
+        if let Some(known) = self.thinned.get() {
+            return Ok(known);
+        }
+        let mut found = BTreeMap::new();
+        let whole = self.numbers.last().copied().unwrap_or_default() == self.numbers.len() as u64;
+        let first_gap = self
+            .numbers
+            .iter()
+            .zip(1..)
+            .find(|(number, at)| *number != at);
+        if let (false, Some((&behind, _))) = (whole, first_gap) {
+            // What stands in for others is behind them.
+            self.each(behind, |entry| {
+                if let TimelineRecord::Thinned(thinned) = entry.record {
+                    found.insert(thinned.base, (entry.number, thinned));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(self.thinned.get_or_init(|| found))
     }
 
     /// Where the next record goes.
@@ -223,8 +304,7 @@ impl<'r> Timeline<'r> {
 
     /// The incidents, as last known, by number.
     pub fn incidents(&self) -> Result<Vec<(Incident, Option<Listed>)>> {
-        let mut found: std::collections::BTreeMap<u64, (Incident, Option<Listed>)> =
-            std::collections::BTreeMap::new();
+        let mut found: BTreeMap<u64, (Incident, Option<Listed>)> = BTreeMap::new();
         self.each(0, |entry| {
             if let TimelineRecord::Incident { incident, keys } = entry.record {
                 found.insert(incident.number, (incident, keys));
@@ -247,7 +327,14 @@ impl<'r> Timeline<'r> {
         let TimelineRecord::Point(point) = &entry.record else {
             return Err(RepositoryError::damaged("timeline", "it is no state"));
         };
-        self.make_readable(entry.number, point)?;
+        match self.make_readable(entry.number, point) {
+            // Somebody may just have thinned what this timeline was listed with.
+            Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
+                let again = self.repository.timeline(&self.host, &self.source)?;
+                again.make_readable(entry.number, point)?;
+            }
+            done => done?,
+        }
         Ok(Stored {
             id: entry.id,
             snapshot: Snapshot {
@@ -268,6 +355,22 @@ impl<'r> Timeline<'r> {
         })
     }
 
+    fn is_thinned(&self, base: u64, number: u64) -> Result<bool> {
+        let thinned = self.thinned()?;
+        Ok(thinned
+            .get(&base)
+            .is_some_and(|(_, thinned)| thinned.has(number)))
+    }
+
+    /// The points that were made one change, of which the last one had this number.
+    fn run_ending(&self, base: u64, number: u64) -> Result<Option<&ThinnedRun>> {
+        let Some((_, thinned)) = self.thinned()?.get(&base) else {
+            return Ok(None);
+        };
+        let at = thinned.runs.binary_search_by_key(&number, |run| run.last);
+        Ok(at.ok().map(|at| &thinned.runs[at]))
+    }
+
     /// Makes the nodes of a point again, in memory, from the checkpoint before it.
     fn make_readable(&self, number: u64, point: &Point) -> Result<()> {
         if number.saturating_sub(point.base) > POINTS_MAX {
@@ -284,14 +387,22 @@ impl<'r> Timeline<'r> {
                 "a point builds upon it, and it is no checkpoint",
             ));
         };
-        let mut latest: std::collections::BTreeMap<PathKey, Option<Entry>> =
-            std::collections::BTreeMap::new();
+        let mut latest: BTreeMap<PathKey, Option<Entry>> = BTreeMap::new();
+        let mut take = |changes: &[PointChange]| {
+            for change in changes {
+                latest.insert(change.key.clone(), change.after.clone());
+            }
+        };
         for at in point.base + 1..=number {
-            // A record that is gone or damaged breaks the chain, and that is told: the root differs.
-            if let Some(TimelineRecord::Point(next)) = self.entry(at)?.map(|entry| entry.record) {
-                for PointChange { key, after, .. } in next.changes {
-                    latest.insert(key, after);
+            // A record that is damaged breaks the chain, and that is told: the root differs.
+            if self.numbers.binary_search(&at).is_ok() || !self.is_thinned(point.base, at)? {
+                if let Some(TimelineRecord::Point(next)) = self.entry(at)?.map(|entry| entry.record)
+                {
+                    take(&next.changes);
                 }
+            }
+            if let Some(run) = self.run_ending(point.base, at)? {
+                take(&run.changes);
             }
         }
         let changes = latest.iter().map(|(key, entry)| (key, entry.as_ref()));

@@ -17,6 +17,9 @@ pub enum TimelineError {
     /// The live tree could not be read at all.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// The directory that is watched is there no more.
+    #[error("watch {}: it is gone, or another directory is in its place; what is stored stays", .0.display())]
+    RootGone(std::path::PathBuf),
     /// The live tree can't be watched.
     #[error(transparent)]
     Source(#[from] SourceError),

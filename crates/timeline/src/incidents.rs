@@ -28,6 +28,10 @@ pub struct Incidents {
     points: BTreeMap<u64, SnapshotId>,
     /// What was last told of each finding.
     told: HashMap<u64, Incident>,
+    /// The last record of points that are several records, by the first.
+    spans: BTreeMap<u64, u64>,
+    /// Findings that are not recorded yet, since the repository refused.
+    waiting: Vec<Finding>,
 }
 
 /// The tree before a point, as the rules ask for it.
@@ -88,6 +92,8 @@ impl Incidents {
             next: known.last().map_or(1, |(last, _)| last.number + 1),
             points: BTreeMap::new(),
             told: HashMap::new(),
+            spans: BTreeMap::new(),
+            waiting: Vec::new(),
         })
     }
 
@@ -107,6 +113,10 @@ impl Incidents {
         while self.points.len() > POINTS_MAX {
             self.points.pop_first();
         }
+        let (first, last) = state.last_span;
+        if first == number && last > first {
+            self.spans.insert(first, last);
+        }
         let stock = Tree {
             repository,
             root,
@@ -121,16 +131,44 @@ impl Incidents {
             actors,
         };
         let findings = self.detector.point(&point, &stock);
+        self.waiting.extend(findings);
+        self.record_waiting(state, time)
+    }
+
+    /// Records what was found and is not recorded yet. What was recorded before the repository refused is
+    /// told with the rest.
+    pub fn record_waiting(
+        &mut self,
+        state: &mut State<'_>,
+        time: Timestamp,
+    ) -> Result<Vec<Incident>> {
         let mut incidents = Vec::new();
-        for finding in findings {
+        let mut findings = std::mem::take(&mut self.waiting).into_iter();
+        while let Some(finding) = findings.next() {
             if finding.state == Standing::Withdrawn && !self.numbers.contains_key(&finding.id) {
                 continue;
             }
-            if let Some(incident) = self.record(&finding, state, time)? {
-                incidents.push(incident);
+            match self.record(&finding, state, time) {
+                Ok(Some(incident)) => incidents.push(incident),
+                Ok(None) => {}
+                Err(error) => {
+                    self.waiting.push(finding);
+                    self.waiting.extend(findings);
+                    // The caller hears of these now, of the rest when it tries again.
+                    return if incidents.is_empty() {
+                        Err(error)
+                    } else {
+                        Ok(incidents)
+                    };
+                }
             }
         }
         Ok(incidents)
+    }
+
+    /// Whether something that was found is not recorded yet.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Takes a state up that was found by a scan: nobody knows who did it, nor in which order.
@@ -219,7 +257,13 @@ impl Incidents {
             deleted: finding.deleted,
             changed: finding.changed,
             actor: finding.actor.clone(),
-            points: (finding.first_point, finding.last_point),
+            points: (
+                finding.first_point,
+                *self
+                    .spans
+                    .get(&finding.last_point)
+                    .unwrap_or(&finding.last_point),
+            ),
         }
     }
 }

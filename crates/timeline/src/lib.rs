@@ -3,6 +3,7 @@
 //! Modules are listed in reading order and import only earlier ones.
 
 pub mod error;
+pub mod thin;
 pub mod options;
 mod names;
 mod sight;
@@ -14,4 +15,5 @@ mod watch;
 
 pub use error::{Result, TimelineError};
 pub use options::{Event, WatchOptions};
+pub use thin::{ThinOptions, Thinning, thin};
 pub use watch::watch;

@@ -7,7 +7,10 @@ use backup::BackupOptions;
 use model::incident::Incident;
 use model::point::Class;
 use model::{SnapshotId, Timestamp};
+use policy::thinning::Ladder;
 use source::files::watch::{Capture, CaptureInfo, Settle};
+
+use crate::thin::Thinning;
 
 /// How to watch a tree.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct WatchOptions {
     pub checkpoint: Duration,
     /// The best way of sensing to try.
     pub best: Capture,
+    /// How points get fewer with age.
+    pub ladder: Ladder,
     /// The program file of Recoup itself: what it does is no incident.
     pub own_program: String,
 }
@@ -44,6 +49,7 @@ impl WatchOptions {
             settle: Settle::default(),
             checkpoint: CHECKPOINT,
             best: Capture::Fanotify,
+            ladder: Ladder::default(),
             own_program: String::new(),
         }
     }
@@ -83,6 +89,8 @@ pub enum Event<'e> {
         /// Files in it.
         files: u64,
     },
+    /// Points were thinned by their age.
+    Thinned(Thinning),
     /// Something happened that somebody may want to know of; again when more of it is known.
     Incident(&'e Incident),
     /// Something stands in the way; it is tried again, and nothing that was seen is forgotten.

@@ -53,6 +53,28 @@ impl Waiting {
         }
     }
 
+    /// Takes everything up that waited elsewhere.
+    pub(crate) fn join(&mut self, other: Self) {
+        for (key, more) in other.keys {
+            let wanted = self.keys.entry(key).or_insert(more);
+            wanted.subtree |= more.subtree;
+            wanted.settled &= more.settled;
+            wanted.actor = wanted.actor.or(more.actor);
+        }
+    }
+
+    /// Of what waited before a look, that which it could not read goes on waiting.
+    pub(crate) fn only(mut self, unknown: &[PathKey]) -> Self {
+        let mut left = Self::default();
+        for key in unknown {
+            match self.keys.remove(key) {
+                Some(wanted) => _ = left.keys.insert(key.clone(), wanted),
+                None => left.again(key.clone()),
+            }
+        }
+        left
+    }
+
     /// Puts a key back that could not be looked at.
     pub(crate) fn again(&mut self, key: PathKey) {
         self.keys.entry(key).or_insert(Wanted {
@@ -71,12 +93,12 @@ impl Waiting {
     }
 
     /// Takes out the keys for which `later` says so.
-    pub(crate) fn split_off(&mut self, later: impl Fn(&PathKey) -> bool) -> Vec<PathKey> {
-        let taken: Vec<PathKey> = self.keys.keys().filter(|key| later(key)).cloned().collect();
-        for key in &taken {
-            self.keys.remove(key);
-        }
-        taken
+    pub(crate) fn split_off(&mut self, later: impl Fn(&PathKey) -> bool) -> Self {
+        let (taken, left) = std::mem::take(&mut self.keys)
+            .into_iter()
+            .partition(|(key, _)| later(key));
+        self.keys = left;
+        Self { keys: taken }
     }
 }
 

@@ -5,12 +5,22 @@ use std::time::{Duration, Instant};
 
 use model::incident::Actor;
 use model::point::{Class, Point, PointChange, TimelineRecord};
-use model::{BlobId, Entry, Kind, PathKey, SnapshotId, Timestamp};
+use model::{BlobId, Content, Entry, Kind, PathKey, SnapshotId, Timestamp};
+use policy::thinning::{Ladder, Reading, lived_nanos};
 use repository::log::LogEnd;
 use repository::{MapReader, Repository, Timeline};
 use source::files::watch::{self, Batch};
 
 use crate::error::Result;
+use crate::thin::{ThinOptions, Thinning, thin};
+
+/// Longest record of a point, by estimate: a quarter of what a log record may have. What changed at once
+/// beyond that becomes several points, one after the other.
+const POINT_BYTES_MAX: usize = 4 << 20;
+
+/// How long the last interval is taken to have been at most, where only the wall clock tells of it:
+/// twice the usual, so that a clock that was set ages nothing by more.
+const INTERVAL_SECS_MAX: i64 = 7200;
 
 /// Actors that are remembered between batches: enough for a build of many processes.
 const ACTORS_MAX: usize = 10_000;
@@ -34,6 +44,13 @@ pub struct State<'r> {
     pub last_checkpoint: Instant,
     /// Changes since the checkpoint: beyond a limit the next one comes early.
     pub since_checkpoint: u64,
+    /// First and last numbers of the records of the last point: several where it was too long for one.
+    pub last_span: (u64, u64),
+    /// Bytes that the log has grown by.
+    pub log_bytes: u64,
+    /// Whether the end of the log can't be read: what happened since its last state is not known.
+    pub broken: bool,
+    lived: Lived,
     actors: HashMap<u64, Actor>,
     /// Keys of files that have several names: touched through one, all of them change.
     linked: BTreeSet<PathKey>,
@@ -63,25 +80,52 @@ impl std::fmt::Debug for State<'_> {
 impl<'r> State<'r> {
     /// The state that the log ends with; none where the source was never watched.
     pub fn open(repository: &'r Repository, timeline: Timeline<'r>) -> Result<Self> {
-        let last = timeline.last()?;
         let end = timeline.end()?;
-        let (mut root, mut last_point) = (None, SnapshotId([0; 32]));
+        let mut lived_secs = 0;
+        let mut last = timeline.last()?;
+        let mut broken = false;
+        // Its nodes are needed to tell what happened since.
+        while let Some(entry) = &last {
+            match timeline.open(entry) {
+                Err(error) if error.is_damage() => {
+                    broken = true;
+                    last = timeline.state_before(entry.number)?;
+                }
+                opened => {
+                    opened?;
+                    break;
+                }
+            }
+        }
+        let (mut root, mut base, mut last_point) = (None, 0, SnapshotId([0; 32]));
         if let Some(last) = last {
-            // Its nodes are needed to tell what happened since.
-            timeline.open(&last)?;
             root = last.state().and_then(|(_, root)| root);
             last_point = last.id;
+            base = match &last.record {
+                TimelineRecord::Point(point) => point.base,
+                _ => last.number,
+            };
+            if let Some(entry) = timeline.entry(base)?
+                && let TimelineRecord::Checkpoint { lived_secs: at, .. } = entry.record
+            {
+                let since = last.time.secs.saturating_sub(entry.time.secs);
+                lived_secs = at + since.clamp(0, INTERVAL_SECS_MAX).unsigned_abs();
+            }
         }
         Ok(Self {
             repository,
             timeline,
             end,
             root,
-            base: 0,
+            base,
             last_point,
             began_at: last_point,
             last_checkpoint: Instant::now(),
             since_checkpoint: 0,
+            last_span: (0, 0),
+            log_bytes: 0,
+            broken,
+            lived: Lived::from(Duration::from_secs(lived_secs)),
             actors: HashMap::new(),
             linked: BTreeSet::new(),
         })
@@ -155,7 +199,8 @@ impl<'r> State<'r> {
         (actors, places)
     }
 
-    /// Makes the changes a point, durably. Everything that it names is durable already.
+    /// Makes the changes a point, durably. Everything that it names is durable already. What is too long
+    /// for one record becomes several points, of which the last one is named.
     pub fn add_point(
         &mut self,
         changed: &[Changed],
@@ -164,6 +209,22 @@ impl<'r> State<'r> {
         revision: Option<u64>,
         time: Timestamp,
     ) -> Result<SnapshotId> {
+        let mut first_number = None;
+        for part in parts(changed) {
+            let number = self.add_part(part, class, (first, last), revision, time)?;
+            self.last_span = (*first_number.get_or_insert(number), number);
+        }
+        Ok(self.last_point)
+    }
+
+    fn add_part(
+        &mut self,
+        changed: &[Changed],
+        class: Class,
+        (first, last): (Timestamp, Timestamp),
+        revision: Option<u64>,
+        time: Timestamp,
+    ) -> Result<u64> {
         let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
         let root = self.repository.edit_in_memory(self.root, edits)?;
         let (actors, places) = self.actors_of(changed);
@@ -187,7 +248,7 @@ impl<'r> State<'r> {
             changes,
             actors,
         });
-        let id = self.timeline.append(&mut self.end, time, &record)?;
+        let (number, id) = self.append(&record, time)?;
         self.root = root;
         self.last_point = id;
         self.since_checkpoint += changed.len() as u64;
@@ -198,12 +259,39 @@ impl<'r> State<'r> {
                 self.linked.remove(&one.key);
             }
         }
-        Ok(id)
+        Ok(number)
+    }
+
+    fn append(&mut self, record: &TimelineRecord, time: Timestamp) -> Result<(u64, SnapshotId)> {
+        let (number, id) = self.timeline.append(&mut self.end, time, record)?;
+        self.log_bytes += self.timeline.stored_bytes(number)?;
+        Ok((number, id))
+    }
+
+    /// Lets time pass, by the wall clock that is handed in and one that can't be set: the source ages by
+    /// the smaller progress.
+    pub fn live(&mut self, wall: Timestamp) {
+        self.lived.progress(wall);
+    }
+
+    /// Says for how long the source has been watched, where it is known better.
+    pub fn set_lived(&mut self, lived: Duration) {
+        self.lived = Lived::from(lived);
+    }
+
+    /// Thins the points of closed intervals.
+    pub fn thin(&mut self, ladder: &Ladder, time: Timestamp) -> Result<Thinning> {
+        let options = ThinOptions {
+            ladder: ladder.clone(),
+            lived: self.lived.lived,
+            time,
+        };
+        thin(self.repository, &mut self.timeline, &mut self.end, &options)
     }
 
     /// Records something that is no state.
     pub fn add(&mut self, record: &TimelineRecord, time: Timestamp) -> Result<SnapshotId> {
-        Ok(self.timeline.append(&mut self.end, time, record)?)
+        Ok(self.append(record, time)?.1)
     }
 
     /// The number that the next record will have.
@@ -223,10 +311,12 @@ impl<'r> State<'r> {
             snapshot,
             root,
             revision,
+            lived_secs: self.lived.lived.as_secs(),
         };
-        self.base = self.end.next;
-        self.timeline.append(&mut self.end, time, &record)?;
+        let (number, _) = self.append(&record, time)?;
+        self.base = number;
         self.root = root;
+        self.broken = false;
         self.last_point = snapshot;
         self.last_checkpoint = Instant::now();
         self.since_checkpoint = 0;
@@ -240,6 +330,64 @@ impl<'r> State<'r> {
         const CHANGES_MAX: u64 = 1 << 20;
         self.last_checkpoint.elapsed() >= every || self.since_checkpoint >= CHANGES_MAX
     }
+}
+
+/// For how long a source has been watched.
+#[derive(Debug)]
+struct Lived {
+    lived: Duration,
+    last: Option<(Instant, Timestamp)>,
+}
+
+impl Lived {
+    fn from(lived: Duration) -> Self {
+        Self { lived, last: None }
+    }
+
+    fn progress(&mut self, wall: Timestamp) {
+        let reading = |(instant, wall): (Instant, Timestamp), since: Instant| Reading {
+            boot: 0,
+            monotonic: instant.saturating_duration_since(since),
+            wall_nanos: i128::from(wall.secs) * 1_000_000_000 + i128::from(wall.nanos),
+        };
+        let now = (Instant::now(), wall);
+        if let Some(last) = self.last.replace(now) {
+            let nanos = lived_nanos(&reading(last, last.0), &reading(now, last.0));
+            self.lived += Duration::from_nanos(u64::try_from(nanos).unwrap_or_default());
+        }
+    }
+}
+
+/// Changes in parts that are each short enough for a record; one empty part if there are none.
+fn parts(changed: &[Changed]) -> Vec<&[Changed]> {
+    let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, one) in changed.iter().enumerate() {
+        let len = estimate(one);
+        if bytes + len > POINT_BYTES_MAX && at > from {
+            parts.push(&changed[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += len;
+    }
+    parts.push(&changed[from..]);
+    parts
+}
+
+/// About how many bytes of a record a change takes.
+fn estimate(one: &Changed) -> usize {
+    /// Numbers, an id and their frames.
+    const FIXED_BYTES: usize = 160;
+    /// The longest that an entry may be (see the limits of the format).
+    const ENTRY_BYTES_MAX: usize = 8 << 10;
+    let Some(after) = &one.after else {
+        return one.key.as_bytes().len() + FIXED_BYTES;
+    };
+    let content = match &after.content {
+        Content::Inline(bytes) => bytes.len(),
+        Content::Extents(_) => ENTRY_BYTES_MAX,
+        _ => 0,
+    };
+    one.key.as_bytes().len() + FIXED_BYTES + content + after.target.len()
 }
 
 /// How many of the changes a person would call so: the times of directories follow from the others.

@@ -1,6 +1,9 @@
 //! The loop: see, gather, look, store, record; and now and then scan everything.
 
+use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::point::Class;
@@ -8,7 +11,7 @@ use model::{Cancel, Monitor, PathKey, Timestamp};
 use policy::incident::Mode;
 use repository::{MapReader, Repository};
 use source::files::TreeReader;
-use source::files::watch::{Batch, CaptureInfo, WatchOptions as SourceOptions, Watcher};
+use source::files::watch::{Batch, Capture, CaptureInfo, WatchOptions as SourceOptions, Watcher};
 
 use crate::error::{Result, TimelineError};
 use crate::incidents::Incidents;
@@ -23,6 +26,16 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// After a refusal of the repository, how long until it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// After a scan there is none for so many times as long as it took: at most a tenth of the time goes
+/// into looking for what was missed.
+const SCAN_PAUSES: u32 = 10;
+
+/// But no longer than this, since what was missed has to be restorable within 30 s.
+const SCAN_PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// Where nothing but scans tells of changes, one a minute: each is a snapshot.
+const SCAN_ONLY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Keys that may wait for a repository that refuses: beyond it the whole tree is scanned instead.
 const WAITING_MAX: usize = 500_000;
@@ -48,8 +61,10 @@ pub fn watch(
         incidents: None,
         tree: TreeReader::open(&options.backup.root)?,
         waiting: Waiting::default(),
-        passing: Vec::new(),
+        passing: VecDeque::new(),
         first: None,
+        root: identity(&options.backup.root),
+        next_scan: Instant::now(),
         scan: false,
         scan_is_blurred: false,
     };
@@ -75,6 +90,12 @@ fn open(options: &WatchOptions) -> Result<(Watcher, CaptureInfo)> {
     Ok(Watcher::open(root, &source)?)
 }
 
+/// What tells a directory from another one at the same path.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let data = std::fs::symlink_metadata(path).ok()?;
+    Some((data.dev(), data.ino()))
+}
+
 struct Run<'a> {
     options: &'a WatchOptions,
     clock: &'a dyn Fn() -> Timestamp,
@@ -87,9 +108,13 @@ struct Run<'a> {
     tree: TreeReader,
     waiting: Waiting,
     /// Files that will be gone in a moment, and when they are looked at if they are not.
-    passing: Vec<(PathKey, Instant)>,
+    passing: VecDeque<(Instant, Waiting)>,
     /// When the first change that waits was seen.
     first: Option<(Instant, Timestamp)>,
+    /// Which directory the root is.
+    root: Option<(u64, u64)>,
+    /// No scan before this: scans must not follow one another without a pause.
+    next_scan: Instant,
     /// The whole tree has to be looked at.
     scan: bool,
     scan_is_blurred: bool,
@@ -98,7 +123,10 @@ struct Run<'a> {
 impl Run<'_> {
     /// The first state: a backup. What happened while nobody watched becomes one blurred point.
     fn begin(&mut self, info: &CaptureInfo, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let was_watched = !self.state.timeline.is_empty();
+        // Where the end of the log is damaged nobody knows what happened since: that is told by `check`,
+        // and points begin anew.
+        let was_watched = !self.state.timeline.is_empty() && !self.state.broken;
+        self.state.live((self.clock)());
         let files = self.scan(was_watched, Class::Blurred, each)?;
         self.state.began_at = self.state.last_point;
         self.state.learn_links()?;
@@ -122,10 +150,15 @@ impl Run<'_> {
         });
         let batch = self.watcher.drain(wait, self.options.settle);
         self.take(&batch);
+        self.state.live((self.clock)());
         let due = self
             .first
             .is_some_and(|(since, _)| since.elapsed() >= self.options.gather);
-        let tried = if self.scan || self.state.is_checkpoint_due(self.options.checkpoint) {
+        if identity(&self.options.backup.root) != self.root {
+            return Err(TimelineError::RootGone(self.options.backup.root.clone()));
+        }
+        let scan = self.scan && Instant::now() >= self.next_scan;
+        let tried = if scan || self.state.is_checkpoint_due(self.options.checkpoint) {
             let class = if self.scan_is_blurred {
                 Class::Blurred
             } else {
@@ -134,6 +167,8 @@ impl Run<'_> {
             self.scan(true, class, each).map(drop)
         } else if due {
             self.point(each)
+        } else if self.incidents.as_ref().is_some_and(Incidents::is_waiting) {
+            self.record_waiting(each)
         } else {
             Ok(())
         };
@@ -158,19 +193,19 @@ impl Run<'_> {
             }
         }
         self.state.meet(batch, &self.options.own_program);
-        self.waiting.take(batch);
-        let later = Instant::now() + Duration::from_secs(GRACE_SECS);
-        let passing = self.waiting.split_off(|key| is_passing(key.name()));
-        self.passing
-            .extend(passing.into_iter().map(|key| (key, later)));
+        // Only what is told now is put off, once: what was put off before is looked at when it is due.
+        let mut told = Waiting::default();
+        told.take(batch);
+        let passing = told.split_off(|key| is_passing(key.name()));
+        self.waiting.join(told);
         let now = Instant::now();
-        let (due, still) = std::mem::take(&mut self.passing)
-            .into_iter()
-            .partition(|(_, at)| *at <= now);
-        self.passing = still;
-        let due: Vec<(PathKey, Instant)> = due;
-        for (key, _) in due {
-            self.waiting.again(key);
+        if !passing.is_empty() {
+            self.put_off(passing, now + Duration::from_secs(GRACE_SECS));
+        }
+        while self.passing.front().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, due)) = self.passing.pop_front() {
+                self.waiting.join(due);
+            }
         }
         if self.waiting.len() > WAITING_MAX {
             self.waiting = Waiting::default();
@@ -179,6 +214,14 @@ impl Run<'_> {
         }
         if self.first.is_none() && !self.waiting.is_empty() {
             self.first = Some((now, (self.clock)()));
+        }
+    }
+
+    /// Lets files wait that will be gone in a moment; those that wait already keep their time.
+    fn put_off(&mut self, passing: Waiting, until: Instant) {
+        match self.passing.back_mut() {
+            Some((due, last)) if until.saturating_duration_since(*due) < WAIT => last.join(passing),
+            _ => self.passing.push_back((until, passing)),
         }
     }
 
@@ -201,10 +244,11 @@ impl Run<'_> {
         let changed = state.differing(&sight.found, &sight.actors)?;
         let last = (self.clock)();
         if !changed.is_empty() {
-            let before = (self.state.next_number(), self.state.root);
+            let (root, log_bytes) = (self.state.root, self.state.log_bytes);
             let id = self
                 .state
                 .add_point(&changed, Class::Fuzzy, (first, last), None, last)?;
+            let before = (self.state.last_span.0, root);
             let changes = counted(&changed);
             if changes > 0 {
                 each(Event::Point {
@@ -212,17 +256,14 @@ impl Run<'_> {
                     time: last,
                     changes,
                     class: Class::Fuzzy,
-                    stored_bytes: written.stored_bytes,
+                    stored_bytes: written.stored_bytes + self.state.log_bytes - log_bytes,
                     lag: since.elapsed(),
                 });
             }
             self.judge(before, id, &changed, (last, false), each)?;
         }
-        self.waiting = Waiting::default();
+        self.waiting = std::mem::take(&mut self.waiting).only(&sight.unknown);
         self.first = None;
-        for key in sight.unknown {
-            self.waiting.again(key);
-        }
         Ok(())
     }
 
@@ -258,6 +299,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn record_waiting(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let time = (self.clock)();
+        if let Some(incidents) = &mut self.incidents {
+            for incident in &incidents.record_waiting(&mut self.state, time)? {
+                each(Event::Incident(incident));
+            }
+        }
+        Ok(())
+    }
+
     /// Scans the whole tree: a backup, whose snapshot is the next checkpoint. What it found that nobody
     /// had told of becomes a point before it.
     fn scan(&mut self, tell: bool, class: Class, each: &mut dyn FnMut(Event<'_>)) -> Result<u64> {
@@ -282,17 +333,19 @@ impl Run<'_> {
         if tell && root != self.state.root {
             let changed = self.found_by_scan(root)?;
             let changes = counted(&changed);
-            let before = (self.state.next_number(), self.state.root);
+            let (before_root, log_bytes) = (self.state.root, self.state.log_bytes);
             let id = self
                 .state
                 .add_point(&changed, class, (first, last), None, last)?;
+            let before = (self.state.last_span.0, before_root);
             if changes > 0 {
                 each(Event::Point {
                     id,
                     time: last,
                     changes,
                     class,
-                    stored_bytes: report.snapshot.totals.stored_bytes,
+                    stored_bytes: report.snapshot.totals.stored_bytes + self.state.log_bytes
+                        - log_bytes,
                     lag: started.elapsed(),
                 });
             }
@@ -307,6 +360,17 @@ impl Run<'_> {
             files: report.snapshot.totals.files,
         });
         (self.scan, self.scan_is_blurred, self.first) = (false, false, None);
+        let pause = (SCAN_PAUSES * started.elapsed()).min(SCAN_PAUSE_MAX);
+        let least = if self.watcher.capture() == Capture::Scan {
+            SCAN_ONLY_PAUSE
+        } else {
+            self.options.gather
+        };
+        self.next_scan = Instant::now() + pause.max(least);
+        let thinning = self.state.thin(&self.options.ladder, last)?;
+        if thinning.dropped > 0 {
+            each(Event::Thinned(thinning));
+        }
         Ok(report.snapshot.totals.files)
     }
 

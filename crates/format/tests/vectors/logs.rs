@@ -3,7 +3,7 @@
 use model::incident::{Actor, Incident, Level};
 use model::operation::{Amounts, Begun, Ended, Listed, OperationKind, Outcome};
 use model::plan::{Action, Conflict, ConflictKind, Deferred, Kept, Plan, Step};
-use model::point::{Class, Point, PointChange, TimelineRecord};
+use model::point::{Class, Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, Content, Entry, Kind, PathKey, SnapshotId, Timestamp};
 use recoup_format::log::{LogRecord, decode_log_record, encode_log_record};
 use recoup_format::operation::{BEGUN, decode_begun, decode_ended, encode_begun, encode_ended};
@@ -135,7 +135,21 @@ fn timeline() -> Vec<Vector> {
                 snapshot,
                 root,
                 revision: Some(81_233),
+                lived_secs: 7200,
             },
+        ),
+        (
+            "timeline-thinned",
+            TimelineRecord::Thinned(Thinned {
+                replaces: vec![(2, 5), (9, 9)],
+                base: 1,
+                runs: vec![ThinnedRun {
+                    last: 5,
+                    hash: [0x79; 32],
+                    changes: point.changes.clone(),
+                    actors: point.actors.clone(),
+                }],
+            }),
         ),
         ("timeline-point", TimelineRecord::Point(point)),
         (

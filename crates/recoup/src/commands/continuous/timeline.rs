@@ -65,6 +65,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let mut rows = Vec::new();
     timeline.each(0, |entry| {
         let what = match entry.record {
+            TimelineRecord::Thinned(_) => return Ok(()),
             TimelineRecord::Point(point) => What::Point {
                 changes: under(&point, &spot.key),
                 class: point.class.word(),

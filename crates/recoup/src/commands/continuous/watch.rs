@@ -139,6 +139,10 @@ impl Show {
                 let line = json!({ "id": snapshot.to_hex(), "files": files });
                 context.sink.json("checkpoint", &line)?;
             }
+            Event::Thinned(thinning) => {
+                let line = json!({ "dropped": thinning.dropped, "kept": thinning.kept });
+                context.sink.json("thinned", &line)?;
+            }
             Event::Incident(incident) => {
                 let line = IncidentLine::new(incident, &self.source, None);
                 context.sink.json("incident", &line)?;

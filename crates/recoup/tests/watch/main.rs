@@ -1,0 +1,8 @@
+//! `recoup watch` from outside: what it says is durable is there, whatever happens to it.
+
+mod schema;
+mod home;
+mod exact;
+mod kills;
+mod troubles;
+mod contract;

@@ -1,0 +1,221 @@
+//! What goes wrong around a watcher: no space, a repository that is away, a root that is gone, others
+//! that write at the same time, less privilege.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::home::{Home, PATIENCE, Watching};
+
+/// Waits until the live tree is what the last point restores to.
+#[track_caller]
+fn catches_up(home: &Home, watching: &mut Watching, what: &str) -> String {
+    let began = Instant::now();
+    let live = home.live();
+    loop {
+        let last = watching.last_point().unwrap();
+        let restored = home.restored(&last, what);
+        if restored == live {
+            return last;
+        }
+        assert!(
+            !watching.has_ended(),
+            "{what}: it ended: {:?}",
+            watching.said()
+        );
+        if began.elapsed() > PATIENCE {
+            live.assert_same(&restored, what);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_repository_that_is_away_loses_nothing() {
+    let home = Home::with_repository();
+    home.write("tree/a", "1");
+    let mut watching = home.watch(&[]);
+    watching.ready();
+    std::fs::rename(home.path("repository"), home.path("away")).unwrap();
+    home.write("tree/a", "meanwhile");
+    home.write("tree/new/b", vec![b'x'; 100_000]);
+    watching.wait_for("trouble", 0);
+    home.shell("rm -rf new; mkdir other; echo c > other/c");
+    std::thread::sleep(Duration::from_secs(3));
+    std::fs::rename(home.path("away"), home.path("repository")).unwrap();
+    catches_up(&home, &mut watching, "after it came back");
+    home.write("tree/later", "exact again");
+    catches_up(&home, &mut watching, "later");
+    assert!(
+        watching
+            .lines("point")
+            .iter()
+            .all(|line| line["blurred"] == false)
+    );
+    watching.stop();
+    home.ok(&["check"], "afterwards");
+}
+
+#[test]
+fn no_space_loses_nothing() {
+    let home = Home::new();
+    let disk = home.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |options: &str| {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&disk);
+        mount.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount("size=8m") {
+        println!("SKIP: disk full: mounting a small file system needs root");
+        return;
+    }
+    std::os::unix::fs::symlink("disk/repository", home.path("repository")).unwrap();
+    home.ok(&["init"], "a new repository");
+    home.write("tree/a", "1");
+    let mut watching = home.watch(&[]);
+    watching.ready();
+    home.shell("for i in 1 2 3; do head -c 4000000 /dev/urandom > much$i; sleep 2.2; done");
+    let trouble = watching.wait_for("trouble", 0);
+    let message = trouble["message"].as_str().unwrap();
+    assert!(message.contains("space"), "{trouble}");
+    home.write("tree/b", "while it is full");
+    assert!(mount("remount,size=64m"));
+    let mut remount = Command::new("mount");
+    remount.args(["-o", "remount,size=64m"]).arg(&disk);
+    assert!(remount.status().unwrap().success());
+    catches_up(&home, &mut watching, "with room");
+    home.ok(&["check"], "afterwards");
+    watching.stop();
+    let _ = Command::new("umount").arg("-l").arg(&disk).status();
+}
+
+#[test]
+fn others_write_at_the_same_time() {
+    let home = Home::with_repository();
+    home.shell("mkdir d; for i in $(seq 50); do echo $i > d/f$i; done");
+    let mut watching = home.watch(&[]);
+    watching.ready();
+    home.write("tree/a", "1");
+    let first = catches_up(&home, &mut watching, "first");
+    // A pin takes the number that the watcher's next record was to get.
+    home.ok(&["pin", &first, "tree"], "pin");
+    home.ok(&["backup", "tree"], "a backup beside it");
+    home.write("tree/a", "2");
+    catches_up(&home, &mut watching, "behind a pin");
+    home.ok(&["pin", "latest", "tree"], "pin again");
+    home.shell("rm -rf d");
+    catches_up(&home, &mut watching, "removed");
+    home.ok(&["undo", "tree", "--since", &first, "--yes"], "undo");
+    catches_up(&home, &mut watching, "after an undo");
+    assert!(home.path("tree/d/f7").exists());
+    assert!(
+        watching.lines("trouble").is_empty(),
+        "{:?}",
+        watching.lines("trouble")
+    );
+    watching.stop();
+    home.ok(&["check"], "afterwards");
+}
+
+#[test]
+fn a_root_that_is_gone_is_told() {
+    for script in ["mv ../tree ../elsewhere", "rm -rf ../tree"] {
+        let home = Home::with_repository();
+        home.shell("mkdir d; echo 1 > d/a");
+        let mut watching = home.watch(&[]);
+        let ready = watching.ready();
+        home.shell(script);
+        let began = Instant::now();
+        while !watching.has_ended() && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let points = watching.lines("point");
+        let (code, text) = watching.stop();
+        assert!(!text.contains("panicked"), "{script}: {text}");
+        assert_ne!(code, 0, "{script}: {text}");
+        assert!(text.contains("tree"), "{script}: {text}");
+        // What was there stays restorable.
+        let id = ready["id"].as_str().unwrap();
+        home.ok(&["restore", id, "--to", "restored"], script);
+        assert_eq!(
+            std::fs::read_to_string(home.path("restored/d/a")).unwrap(),
+            "1\n"
+        );
+        println!(
+            "  {script}: ended with {code}, {} points: {}",
+            points.len(),
+            text.trim()
+        );
+    }
+}
+
+#[test]
+fn names_that_pass_and_what_is_excluded() {
+    let home = Home::with_repository();
+    home.write(".config/recoup/config.toml", "exclude = [\"*.log\"]\n");
+    home.write("tree/a", "1");
+    let mut watching = home.watch(&[]);
+    watching.ready();
+    home.shell("echo x > noise.log; echo swap > .a.swp; echo 4 > 4913; rm 4913; sleep 3; rm .a.swp; echo 2 > a");
+    watching.wait_for("point", 0);
+    std::thread::sleep(Duration::from_secs(13));
+    let rows = home.json(&["log", "tree/.a.swp"]);
+    assert!(!rows.iter().any(|row| row["type"] == "version"), "{rows:?}");
+    let last = watching.last_point().unwrap();
+    let restored = home.restored(&last, "excluded");
+    assert!(!restored.0.contains_key(&b"noise.log"[..]));
+    // A file that keeps such a name is no passing one.
+    home.write("tree/kept.tmp", "kept");
+    home.shell("for i in $(seq 12); do echo $i >> kept.tmp; sleep 1; done");
+    let began = Instant::now();
+    loop {
+        let last = watching.last_point().unwrap();
+        if home
+            .restored(&last, "kept")
+            .0
+            .contains_key(&b"kept.tmp"[..])
+        {
+            break;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "kept.tmp is never in a point"
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    watching.stop();
+}
+
+#[test]
+fn without_the_privilege_it_is_inotify() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIP: another user: needs root");
+        return;
+    }
+    let home = Home::with_repository();
+    home.write("tree/a", "1");
+    let mut chown = Command::new("chown");
+    chown.args(["-R", "65534:65534"]).arg(home.path(""));
+    assert!(chown.status().unwrap().success());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]);
+    if !command.status().is_ok_and(|status| status.success()) {
+        println!("SKIP: another user: there is no setpriv");
+        return;
+    }
+    let runner = vec![
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let mut watching = home.watch_by(runner, &[]);
+    let ready = watching.ready();
+    assert_eq!(ready["capture"], "inotify", "{ready}");
+    assert!(!ready["refusals"].as_array().unwrap().is_empty(), "{ready}");
+    home.shell("mkdir -p deep/er; echo 1 > deep/er/f; mv deep moved; echo 2 > a");
+    catches_up(&home, &mut watching, "by inotify");
+    watching.stop();
+}

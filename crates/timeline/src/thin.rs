@@ -1,0 +1,399 @@
+//! Thinning: points of closed checkpoint intervals become fewer as they get older.
+//!
+//! What the ladder no longer wants is first replaced by one record per interval that does what they did,
+//! durably; then they are removed. Stopped in between, both are there, and say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use format::timeline::encode_record;
+use model::incident::{Actor, Incident, Level};
+use model::point::{PointChange, Thinned, ThinnedRun, TimelineRecord};
+use model::{PathKey, SnapshotId, Timestamp};
+use policy::thinning::{Kept, Ladder, droppable};
+use repository::log::LogEnd;
+use repository::{Repository, Timeline};
+
+use crate::error::Result;
+
+/// An interval is thinned when at least one in so many of its points may go: each time the record that
+/// stands in for them is written anew.
+const WORTH_IT: usize = 4;
+
+/// Longest record that stands in for others: half of what a record may have. What is longer stays.
+const THINNED_BYTES_MAX: usize = 8 << 20;
+
+/// Around an incident that somebody was told of every point stays for so long: the choice of the moment
+/// before it is theirs.
+const AROUND_SECS: i64 = 3600;
+
+/// What thinning came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Thinning {
+    /// Points that went.
+    pub dropped: u64,
+    /// Points that are left.
+    pub kept: u64,
+    /// Intervals that were thinned.
+    pub intervals: u64,
+}
+
+/// How to thin.
+#[derive(Debug, Clone)]
+pub struct ThinOptions {
+    /// How points get fewer.
+    pub ladder: Ladder,
+    /// For how long the source has been watched: the age of its first point.
+    pub lived: Duration,
+    /// The moment, for the record.
+    pub time: Timestamp,
+}
+
+/// A point or a checkpoint, as far as it is known without its changes.
+#[derive(Debug)]
+struct Light {
+    number: u64,
+    id: SnapshotId,
+    time: Timestamp,
+    lived: Duration,
+    is_checkpoint: bool,
+}
+
+/// What a timeline holds, read once.
+#[derive(Debug, Default)]
+struct Overview {
+    states: Vec<Light>,
+    pins: BTreeSet<SnapshotId>,
+    incidents: BTreeMap<u64, Incident>,
+}
+
+/// Thins a timeline, unless an alarm is open that nobody has taken back. `end` is where its next record goes.
+pub fn thin(
+    repository: &Repository,
+    timeline: &mut Timeline<'_>,
+    end: &mut LogEnd,
+    options: &ThinOptions,
+) -> Result<Thinning> {
+    finish_earlier(timeline)?;
+    let overview = Overview::read(timeline)?;
+    let alarm_open = overview.has_open_alarm(repository, timeline.source())?;
+    let pinned = overview.pinned();
+    let kept: Vec<Kept> = overview
+        .states
+        .iter()
+        .map(|state| Kept {
+            id: state.number,
+            lived: state.lived,
+            pinned: pinned.contains(&state.number),
+            checkpoint: state.is_checkpoint,
+            proven: false,
+        })
+        .collect();
+    let gone: BTreeSet<u64> = droppable(&kept, options.lived, &options.ladder, alarm_open)
+        .into_iter()
+        .collect();
+    let mut thinning = Thinning::default();
+    for interval in intervals(&overview.states) {
+        let (base, points) = interval;
+        let here: BTreeSet<u64> = points
+            .iter()
+            .map(|point| point.number)
+            .filter(|number| gone.contains(number))
+            .collect();
+        let is_worth_it = !here.is_empty() && here.len() * WORTH_IT >= points.len();
+        if !is_worth_it || !thin_interval(timeline, end, (base, points), &here, options.time)? {
+            thinning.kept += points.len() as u64;
+            continue;
+        }
+        thinning.dropped += here.len() as u64;
+        thinning.kept += (points.len() - here.len()) as u64;
+        thinning.intervals += 1;
+    }
+    Ok(thinning)
+}
+
+/// Removes what a thinning that was stopped has left.
+fn finish_earlier(timeline: &mut Timeline<'_>) -> Result<()> {
+    let left: Vec<Thinned> = timeline
+        .thinned()?
+        .values()
+        .map(|(_, thinned)| thinned.clone())
+        .filter(|thinned| timeline.numbers().iter().any(|&number| thinned.has(number)))
+        .collect();
+    for thinned in left {
+        timeline.remove_replaced(&thinned)?;
+    }
+    Ok(())
+}
+
+/// Each checkpoint that another one follows, by number, with the points between.
+fn intervals(states: &[Light]) -> Vec<(u64, &[Light])> {
+    let checkpoints: Vec<usize> = (0..states.len())
+        .filter(|&at| states[at].is_checkpoint)
+        .collect();
+    checkpoints
+        .windows(2)
+        .map(|pair| (states[pair[0]].number, &states[pair[0] + 1..pair[1]]))
+        .collect()
+}
+
+/// Replaces the points of an interval that are `gone`; `false` if the record for it would be too long.
+fn thin_interval(
+    timeline: &mut Timeline<'_>,
+    end: &mut LogEnd,
+    (base, points): (u64, &[Light]),
+    gone: &BTreeSet<u64>,
+    time: Timestamp,
+) -> Result<bool> {
+    let earlier = timeline.thinned()?.get(&base).cloned();
+    let mut replaces = gone.clone();
+    let mut composed = Composed::default();
+    if let Some((number, earlier)) = &earlier {
+        replaces.insert(*number);
+        for &(first, last) in &earlier.replaces {
+            replaces.extend(first..=last);
+        }
+        for run in &earlier.runs {
+            composed.earlier.insert(run.last, run.clone());
+        }
+    }
+    for point in points {
+        composed.take_earlier(point.number);
+        if gone.contains(&point.number) {
+            let Some(entry) = timeline.entry(point.number)? else {
+                return Ok(false);
+            };
+            if let TimelineRecord::Point(point) = &entry.record {
+                composed.take((entry.number, entry.id), &point.changes, &point.actors);
+            }
+        } else {
+            composed.close();
+        }
+    }
+    // What is behind the last point that stays leads to the next checkpoint, which needs it no more: only
+    // the hash stays, so that the chain can be followed.
+    composed.take_earlier(u64::MAX);
+    composed.open.changes.clear();
+    composed.close();
+    let thinned = Thinned {
+        replaces: ranges(&replaces),
+        base,
+        runs: composed.runs,
+    };
+    if encode_record(&TimelineRecord::Thinned(thinned.clone())).len() > THINNED_BYTES_MAX {
+        return Ok(false);
+    }
+    timeline.replace(end, time, &thinned)?;
+    Ok(true)
+}
+
+/// Neighbours as first and last.
+fn ranges(numbers: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges
+}
+
+/// Points on the way to become one change.
+#[derive(Debug, Default)]
+struct Composed {
+    /// Runs of an earlier thinning that are not taken up yet, by their last number.
+    earlier: BTreeMap<u64, ThinnedRun>,
+    open: Open,
+    runs: Vec<ThinnedRun>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    last: Option<(u64, SnapshotId)>,
+    changes: BTreeMap<PathKey, (PointChange, Option<Actor>)>,
+}
+
+impl Composed {
+    /// Takes the earlier runs up that end before a number.
+    fn take_earlier(&mut self, before: u64) {
+        while let Some(entry) = self.earlier.first_entry() {
+            if *entry.key() >= before {
+                return;
+            }
+            let run = entry.remove();
+            self.take((run.last, SnapshotId(run.hash)), &run.changes, &run.actors);
+        }
+    }
+
+    fn take(&mut self, last: (u64, SnapshotId), changes: &[PointChange], actors: &[Actor]) {
+        self.open.last = Some(last);
+        for change in changes {
+            let actor = change.actor.and_then(|at| actors.get(at as usize)).cloned();
+            self.open
+                .changes
+                .insert(change.key.clone(), (change.clone(), actor));
+        }
+    }
+
+    /// Ends the run, since a point follows that stays.
+    fn close(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        let Some((last, id)) = open.last else {
+            return;
+        };
+        let mut run = ThinnedRun {
+            last,
+            hash: *id.as_bytes(),
+            changes: Vec::with_capacity(open.changes.len()),
+            actors: Vec::new(),
+        };
+        for (mut change, actor) in open.changes.into_values() {
+            change.actor = actor.map(|actor| place(&mut run.actors, actor));
+            run.changes.push(change);
+        }
+        self.runs.push(run);
+    }
+}
+
+fn place(actors: &mut Vec<Actor>, actor: Actor) -> u32 {
+    let known = actors.iter().position(|known| *known == actor);
+    let at = known.unwrap_or_else(|| {
+        actors.push(actor);
+        actors.len() - 1
+    });
+    at as u32
+}
+
+impl Overview {
+    fn read(timeline: &Timeline<'_>) -> Result<Self> {
+        let mut overview = Self::default();
+        // The last checkpoint: its moment, and how long the source had been watched.
+        let mut base: Option<(Timestamp, Duration)> = None;
+        timeline.each(0, |entry| {
+            let mut state = Light {
+                number: entry.number,
+                id: entry.id,
+                time: entry.time,
+                lived: Duration::ZERO,
+                is_checkpoint: false,
+            };
+            match entry.record {
+                TimelineRecord::Checkpoint { lived_secs, .. } => {
+                    state.lived = Duration::from_secs(lived_secs);
+                    state.is_checkpoint = true;
+                    base = Some((entry.time, state.lived));
+                    overview.states.push(state);
+                }
+                TimelineRecord::Point(_) => {
+                    let (time, lived) = base.unwrap_or((entry.time, Duration::ZERO));
+                    let since = entry.time.secs.saturating_sub(time.secs).max(0);
+                    state.lived = lived + Duration::from_secs(since.unsigned_abs());
+                    overview.states.push(state);
+                }
+                TimelineRecord::Pin { point, removed, .. } => {
+                    if removed {
+                        overview.pins.remove(&point);
+                    } else {
+                        overview.pins.insert(point);
+                    }
+                }
+                TimelineRecord::Incident { incident, .. } => {
+                    overview.incidents.insert(incident.number, incident);
+                }
+                TimelineRecord::Thinned(_) => {}
+            }
+            Ok(())
+        })?;
+        overview.keep_order();
+        Ok(overview)
+    }
+
+    /// A clock that was set must not make a point older or younger than its neighbours: none is older
+    /// than the one before it, nor younger than the checkpoint behind it.
+    fn keep_order(&mut self) {
+        let mut least = Duration::ZERO;
+        for state in &mut self.states {
+            state.lived = state.lived.max(least);
+            if state.is_checkpoint {
+                least = state.lived;
+            }
+        }
+        let mut most = Duration::MAX;
+        for state in self.states.iter_mut().rev() {
+            state.lived = state.lived.min(most);
+            if state.is_checkpoint {
+                most = state.lived;
+            }
+        }
+        let mut least = Duration::ZERO;
+        for state in &mut self.states {
+            state.lived = state.lived.max(least);
+            least = state.lived;
+        }
+    }
+
+    /// Whether there is an alarm that no operation has taken back.
+    fn has_open_alarm(&self, repository: &Repository, source: &[u8]) -> Result<bool> {
+        let mut alarms = self
+            .incidents
+            .values()
+            .filter(|incident| incident.level == Level::Alarm)
+            .peekable();
+        if alarms.peek().is_none() {
+            return Ok(false);
+        }
+        let (operations, _) = repository.operations()?;
+        Ok(alarms.any(|alarm| {
+            !operations.iter().any(|operation| {
+                let is_done = operation
+                    .ended
+                    .as_ref()
+                    .is_some_and(|(_, end)| end.outcome == model::operation::Outcome::Done);
+                operation.begun.incident == Some(alarm.number)
+                    && operation.begun.source == source
+                    && is_done
+            })
+        }))
+    }
+
+    /// Numbers of the states that stay whatever their age: those that somebody pinned, and those of
+    /// incidents, from the last one before to the first one after, with an hour around where somebody
+    /// was told of it.
+    fn pinned(&self) -> BTreeSet<u64> {
+        let mut pinned: BTreeSet<u64> = self
+            .states
+            .iter()
+            .filter(|state| self.pins.contains(&state.id))
+            .map(|state| state.number)
+            .collect();
+        for incident in self.incidents.values() {
+            let around = if incident.level == Level::Pin {
+                0
+            } else {
+                AROUND_SECS
+            };
+            let (first, last) = incident.points;
+            let before = self
+                .states
+                .iter()
+                .rev()
+                .find(|state| state.number < first)
+                .map(|state| state.number);
+            let from = before.unwrap_or(first);
+            let ids = [incident.before, incident.after];
+            pinned.extend(
+                self.states
+                    .iter()
+                    .filter(|state| {
+                        (from..=last).contains(&state.number)
+                            || ids.contains(&state.id)
+                            || state.time.secs >= incident.from.secs.saturating_sub(around)
+                                && state.time.secs <= incident.to.secs.saturating_add(around)
+                    })
+                    .map(|state| state.number),
+            );
+        }
+        pinned
+    }
+}
