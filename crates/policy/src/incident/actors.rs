@@ -101,7 +101,9 @@ impl Actors {
 
     /// Which program an actor runs, as a number; `None` for nobody knows.
     pub(super) fn program(&self, who: Who) -> Option<u32> {
-        self.known.get(who? as usize).and_then(|(_, program)| *program)
+        self.known
+            .get(who? as usize)
+            .and_then(|(_, program)| *program)
     }
 
     /// What the program is called in people's words.
@@ -178,7 +180,10 @@ mod tests {
         assert_eq!(actors.program(late), actors.program(long));
         assert_ne!(actors.program(other), actors.program(long));
         assert_eq!(actors.program(nameless), None);
-        assert_eq!(actors.group(nameless, Grain::Process), Group::Process(5, None));
+        assert_eq!(
+            actors.group(nameless, Grain::Process),
+            Group::Process(5, None)
+        );
         assert_eq!(actors.group(nameless, Grain::Program), Group::Unknown);
     }
 }
