@@ -15,7 +15,7 @@ pub(crate) type Map = std::collections::BTreeMap<Vec<u8>, Vec<u8>>;
 const LONG: u64 = 5000;
 
 /// A minute on a slow machine.
-const QUICK: u64 = 40;
+const QUICK: u64 = 30;
 
 #[test]
 fn histories_end_as_the_oracle_says() {

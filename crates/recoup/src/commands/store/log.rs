@@ -176,6 +176,6 @@ fn show(
                 .map_or("-".to_owned(), |entry| text::size(entry.size)),
         ]);
     }
-    let mut lines = table.lines().into_iter();
+    let mut lines = table.lines();
     lines.try_for_each(|line| context.sink.line(&line))
 }
