@@ -101,7 +101,19 @@ impl Actors {
 
     /// Which program an actor runs, as a number; `None` for nobody knows.
     pub(super) fn program(&self, who: Who) -> Option<u32> {
-        self.known.get(who? as usize).and_then(|(_, program)| *program)
+        self.known
+            .get(who? as usize)
+            .and_then(|(_, program)| *program)
+    }
+
+    /// Whether one process started both; the first process adopts what lost its parent.
+    pub(super) fn are_siblings(&self, one: Who, other: Who) -> bool {
+        let parent = |who| {
+            self.get(who)
+                .and_then(|actor| actor.ppid)
+                .filter(|pid| *pid > 1)
+        };
+        parent(one).is_some_and(|pid| parent(other) == Some(pid))
     }
 
     /// What the program is called in people's words.
@@ -178,7 +190,10 @@ mod tests {
         assert_eq!(actors.program(late), actors.program(long));
         assert_ne!(actors.program(other), actors.program(long));
         assert_eq!(actors.program(nameless), None);
-        assert_eq!(actors.group(nameless, Grain::Process), Group::Process(5, None));
+        assert_eq!(
+            actors.group(nameless, Grain::Process),
+            Group::Process(5, None)
+        );
         assert_eq!(actors.group(nameless, Grain::Program), Group::Unknown);
     }
 }

@@ -183,8 +183,7 @@ impl Ledger {
             let life = mark.at - at;
             let known = who.is_some() && mark.who.is_some();
             // Scripts make their temporary files by one program and remove them by another.
-            life <= TEMPORARY_UNKNOWN
-                || (known && life <= TEMPORARY && same_program(who, mark.who))
+            life <= TEMPORARY_UNKNOWN || (known && life <= TEMPORARY && same_program(who, mark.who))
         })
     }
 
