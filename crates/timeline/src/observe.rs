@@ -12,8 +12,16 @@ use source::files::TreeReader;
 use crate::contents::content_id;
 use crate::state::Changed;
 
-/// First bytes that are looked at: one block of most file systems.
-const SAMPLE_BYTES: usize = 4 << 10;
+/// First bytes that are looked at. Who damages a twenty-fifth of each file leaves the first block alone;
+/// most letters and programs are shorter than this, and were read a moment ago.
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// Bytes from which noise can be told from other binary bytes by how many different ones there are.
+/// Below, chance decides.
+const SHORT_BYTES_MIN: usize = 64;
+
+/// Bytes from which entropy is measured (see `merge`).
+const SHORT_BYTES_MAX: usize = 512;
 
 /// Bytes whose hash tells a cut file from a new one.
 const HEAD_BYTES: usize = 512;
@@ -152,6 +160,7 @@ fn looks(bytes: &[u8]) -> Looks {
         return Looks::Zeros;
     }
     match sniff::kind(bytes) {
+        Sniffed::Binary if is_short_noise(bytes) => Looks::Random,
         Sniffed::Empty => Looks::Unknown,
         // Wrappings of the makers of ciphertext are no formats that people work in.
         Sniffed::Known("openssl" | "pgp" | "age") | Sniffed::Noise | Sniffed::EncodedText => {
@@ -160,6 +169,37 @@ fn looks(bytes: &[u8]) -> Looks {
         Sniffed::Known("elf" | "sqlite") | Sniffed::Text | Sniffed::Binary => Looks::Compressible,
         Sniffed::Known(_) => Looks::KnownPacked,
     }
+}
+
+/// Whether a short file has about as many different bytes as chance gives: n random bytes show
+/// 256 (1 - e^(-n/256)) of the 256, and stay above nine tenths of it. Tables and programs repeat themselves.
+fn is_short_noise(bytes: &[u8]) -> bool {
+    if !(SHORT_BYTES_MIN..SHORT_BYTES_MAX).contains(&bytes.len()) {
+        return false;
+    }
+    let mut seen = [false; 256];
+    for &byte in bytes {
+        seen[usize::from(byte)] = true;
+    }
+    let different = seen.iter().filter(|seen| **seen).count();
+    let expected = 256.0 * (1.0 - (-(bytes.len() as f64) / 256.0).exp());
+    different as f64 >= 0.9 * expected
+}
+
+/// Names that promise text: what people write and programs read.
+const TEXTS: [&[u8]; 26] = [
+    b".txt", b".md", b".rst", b".tex", b".csv", b".tsv", b".json", b".xml", b".html", b".css",
+    b".js", b".ts", b".yaml", b".yml", b".toml", b".ini", b".conf", b".sh", b".py", b".rs", b".c",
+    b".h", b".cpp", b".java", b".go", b".eml",
+];
+
+/// No byte in text of any encoding that extends ASCII, and none of UTF-16, which begins with a mark: a
+/// few bytes of noise hold some of these.
+fn is_text(bytes: &[u8]) -> bool {
+    let wide = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    wide || !bytes
+        .iter()
+        .any(|byte| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127))
 }
 
 /// What files of these names begin with. From the registrations of their media types and `file(1)`.
@@ -181,8 +221,48 @@ const PROMISES: [(&[u8], &[&[u8]]); 12] = [
 /// Whether the first bytes are what the name promises; `None` where it promises nothing that is known.
 fn magic_ok(name: &[u8], bytes: &[u8]) -> Option<bool> {
     let lower = name.to_ascii_lowercase();
+    if TEXTS.iter().any(|ending| lower.ends_with(ending)) {
+        return Some(is_text(bytes));
+    }
     let (_, magics) = PROMISES
         .iter()
         .find(|(ending, _)| lower.ends_with(ending))?;
     Some(magics.iter().any(|magic| bytes.starts_with(magic)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Even bytes without a generator.
+    fn noise(length: u64) -> Vec<u8> {
+        let mix = |index: u64| (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (0..length)
+            .map(|index| {
+                ((mix(index) ^ (mix(index) >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56) as u8
+            })
+            .collect()
+    }
+
+    #[test]
+    fn short_noise_is_told_from_short_tables() {
+        for length in [64, 200, 300, 511] {
+            assert_eq!(looks(&noise(length)), Looks::Random, "{length}");
+        }
+        let table: Vec<u8> = (0..200_u32)
+            .flat_map(|number| (number % 40).to_le_bytes())
+            .collect();
+        assert_eq!(looks(&table[..500]), Looks::Compressible);
+        assert_eq!(looks(b"a short letter"), Looks::Compressible);
+    }
+
+    #[test]
+    fn a_piece_of_noise_breaks_the_promise_of_text() {
+        let mut letter = "für alle, immer wieder\n".repeat(900).into_bytes();
+        assert_eq!(magic_ok(b"letter.txt", &letter), Some(true));
+        assert_eq!(magic_ok(b"old.TXT", b"f\xfcr alle"), Some(true), "Latin-1");
+        letter.splice(9_000..9_200, noise(200));
+        assert_eq!(magic_ok(b"letter.txt", &letter), Some(false));
+        assert_eq!(magic_ok(b"letter.xyz", &letter), None);
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use backup::{BackupOptions, Looked, Selection};
+use backup::{BackupError, BackupOptions, Looked, Selection};
 use model::{Cancel, Entry, Kind, Monitor, PathKey, Timestamp};
 use repository::{MapReader, Session};
+use source::SourceError;
 use source::files::Stat;
 use source::files::watch::{Batch, Dirty, What};
 
-use crate::error::Result;
+use crate::error::{Result, TimelineError};
 
 /// Keys that have to be looked at, with what is known of who touched them.
 #[derive(Debug, Clone, Default)]
@@ -218,7 +219,13 @@ impl Looker<'_, '_> {
     /// A directory that came as a whole: everything in it.
     fn beneath(&self, key: &PathKey, sight: &mut Sight) -> Result<()> {
         let known = self.known_beneath(key)?;
-        self.select(Selection::Below(key.clone()), sight)?;
+        match self.select(Selection::Below(key.clone()), sight) {
+            // It went between the look at itself and the look into it, as caches of programs do.
+            Err(TimelineError::Backup(BackupError::Source(SourceError::NotFound { .. }))) => {
+                sight.found.insert(key.clone(), None);
+            }
+            done => done?,
+        }
         for key in known {
             sight.found.entry(key).or_insert(None);
         }

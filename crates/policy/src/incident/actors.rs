@@ -106,6 +106,16 @@ impl Actors {
             .and_then(|(_, program)| *program)
     }
 
+    /// Whether one process started both; the first process adopts what lost its parent.
+    pub(super) fn are_siblings(&self, one: Who, other: Who) -> bool {
+        let parent = |who| {
+            self.get(who)
+                .and_then(|actor| actor.ppid)
+                .filter(|pid| *pid > 1)
+        };
+        parent(one).is_some_and(|pid| parent(other) == Some(pid))
+    }
+
     /// What the program is called in people's words.
     pub(super) fn class(&self, who: Who) -> String {
         self.get(who).map_or_else(String::new, |actor| {

@@ -20,7 +20,7 @@ use super::moment::{self, Points};
 use super::population::Population;
 use super::rules::Mode;
 use super::scene::Scene;
-use super::stock::Stock;
+use super::stock::{self, Stock};
 
 /// Watches one source. A value: what it knows is what it was fed with. Bounded in memory: see the
 /// limits of [`Finding::keys`]; at most about 60 MB after a day of the worst.
@@ -134,6 +134,7 @@ impl Detector {
             let key = &one.observed.key;
             let dir = parent(key.as_bytes());
             let soft = *soft.entry(dir).or_insert_with(|| stock.regenerable(key));
+            let soft = soft || stock::is_derived(key, |source| stock.count(source).0 > 0);
             repaired.extend(self.ledger.take(one, soft, stock));
         }
         self.ledger.look_for_contents(point.observed, stock);

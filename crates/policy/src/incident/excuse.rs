@@ -22,6 +22,10 @@ const MOVERS: [&[u8]; 7] = [
     b"gc.pid",
     b"packed-refs.lock",
 ];
+/// Programs that put a file into an archive of its own and remove it.
+const COMPRESSORS: [&str; 6] = ["gzip", "pigz", "xz", "bzip2", "zstd", "lz4"];
+/// What they add to its name.
+const COMPRESSED: [&[u8]; 5] = [b"gz", b"xz", b"bz2", b"zst", b"lz4"];
 /// Without knowing who: only what moves the head.
 const HEADS: [&[u8]; 3] = [b"HEAD", b"HEAD.lock", b"ORIG_HEAD"];
 /// Where package managers keep what is installed.
@@ -64,6 +68,8 @@ pub(super) struct Traces<'a> {
     packages: Programs,
     /// Names without what rotation adds, of sound files that were written.
     rotated: BTreeSet<(&'a [u8], &'a [u8])>,
+    /// Files for which a compressor wrote an archive.
+    compressed: BTreeSet<(&'a [u8], &'a [u8])>,
     /// Bytes that a program wrote, and those that it removed, of one kind in one directory.
     turned: BTreeMap<Kind<'a>, (u64, u64)>,
 }
@@ -111,6 +117,14 @@ impl<'a> Traces<'a> {
         {
             Some(facts) => {
                 self.rotated.insert((dir, unrotated(mark.key.name())));
+                let added = extension(mark.key.name());
+                if facts.looks == Looks::KnownPacked
+                    && COMPRESSED.contains(&added)
+                    && is_compressor(mark, actors)
+                {
+                    let whole = &mark.key.name()[..mark.key.name().len() - added.len() - 1];
+                    self.compressed.insert((dir, whole));
+                }
                 if mark.deed == Deed::Created && is_numbered(mark.key.name()) {
                     let kind = (dir, extension(mark.key.name()), program, looks(facts.looks));
                     let turned = self.turned.entry(kind).or_default();
@@ -133,6 +147,7 @@ impl<'a> Traces<'a> {
         self.by_version_control(mark, program)
             || self.by_packages(mark, program)
             || self.by_rotation(mark, program)
+            || self.by_compression(mark, actors)
     }
 
     fn by_version_control(&self, mark: &Mark, program: Option<u32>) -> bool {
@@ -144,11 +159,16 @@ impl<'a> Traces<'a> {
                 .get(&program)
                 .is_some_and(|span| span.is_near(mark.at))
         };
+        // `git prune-packed` is gone before anybody can look who it was.
+        let packs = |programs: &Programs| {
+            near(programs)
+                || (program.is_none() && programs.values().any(|span| span.is_near(mark.at)))
+        };
         if let Some((tree, _)) = version_control(mark.key.as_bytes()) {
             return self
                 .work_trees
                 .get(tree)
-                .is_some_and(|tree| near(&tree.packers));
+                .is_some_and(|tree| packs(&tree.packers));
         }
         let mut above = parent(mark.key.as_bytes());
         while let Some(dir) = above {
@@ -162,6 +182,14 @@ impl<'a> Traces<'a> {
             above = parent(dir);
         }
         false
+    }
+
+    /// The archive of the same name lies beside, and both were done by a program that does just this.
+    fn by_compression(&self, mark: &Mark, actors: &Actors) -> bool {
+        mark.deed == Deed::Removed
+            && is_compressor(mark, actors)
+            && parent(mark.key.as_bytes())
+                .is_some_and(|dir| self.compressed.contains(&(dir, mark.key.name())))
     }
 
     fn by_packages(&self, mark: &Mark, program: Option<u32>) -> bool {
@@ -197,6 +225,11 @@ impl<'a> Traces<'a> {
                 *written > 0 && written.saturating_mul(5) >= *removed
             })
     }
+}
+
+fn is_compressor(mark: &Mark, actors: &Actors) -> bool {
+    let actor = actors.get(mark.who);
+    actor.is_none_or(|actor| actor.comm.is_empty() || COMPRESSORS.contains(&actor.comm.as_str()))
 }
 
 fn looks(looks: Looks) -> u8 {

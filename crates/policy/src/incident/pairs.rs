@@ -95,10 +95,11 @@ fn pair(sides: &Sides<'_>, actors: &Actors, pairs: &mut Pairs) {
     }
 }
 
-/// Whether two may be the same doer: one program, or nobody knows.
+/// Whether two may be the same doer: one program, or two that one script runs in turn, as `openssl` and
+/// `rm`, or nobody knows.
 pub(super) fn together(actors: &Actors, one: Who, other: Who) -> bool {
     match (actors.program(one), actors.program(other)) {
-        (Some(one), Some(other)) => one == other,
+        (Some(program), Some(second)) => program == second || actors.are_siblings(one, other),
         _ => true,
     }
 }

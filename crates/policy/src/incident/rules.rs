@@ -4,7 +4,7 @@ use super::limits::QUIET;
 use super::mark::{Deed, Mark};
 use super::scene::Scene;
 use super::words::Verdict;
-use super::{bulk, emptied, lost, prefix, restyled, scrambled};
+use super::{bulk, emptied, lost, prefix, renamed, restyled, scrambled};
 
 /// What kind of map is watched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct Rule {
     pub(super) joins: bool,
 }
 
-const TREE: [Rule; 6] = [
+const TREE: [Rule; 7] = [
     Rule {
         selects: |scene, mark| scene.is_scramble(mark),
         weigh: scrambled::weigh,
@@ -40,6 +40,11 @@ const TREE: [Rule; 6] = [
         selects: |scene, mark| scene.is_loss(mark),
         weigh: lost::weigh,
         joins: true,
+    },
+    Rule {
+        selects: |scene, mark| scene.renamed.contains(&mark.key) && !mark.excused,
+        weigh: renamed::weigh,
+        joins: false,
     },
     Rule {
         selects: |_, mark| mark.deed == Deed::Restyled && !mark.soft,

@@ -6,6 +6,7 @@ use model::{BlobId, PathKey};
 
 use super::actors::Actors;
 use super::baseline::Baselines;
+use super::extensions;
 use super::ledger::Ledger;
 use super::limits::EMPTIED_FILES;
 use super::mark::{Deed, Mark};
@@ -23,6 +24,8 @@ pub(super) struct Scene<'a> {
     pub(super) has_note: bool,
     /// Keys that were all given one content.
     pub(super) levelled: BTreeSet<&'a PathKey>,
+    /// Keys that live on beside under another extension.
+    pub(super) renamed: BTreeSet<&'a PathKey>,
 }
 
 impl<'a> Scene<'a> {
@@ -41,7 +44,8 @@ impl<'a> Scene<'a> {
             stock,
             pairs: pairs::find(ledger.marks.values(), actors),
             has_note: pairs::has_note(ledger.marks.values()),
-            levelled: levelled(ledger.marks.values()),
+            levelled: levelled(ledger.marks.values(), stock),
+            renamed: extensions::changed(ledger.marks.values()),
         }
     }
 
@@ -88,11 +92,17 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Keys rewritten to one content in great number, which held different ones.
-fn levelled<'a>(marks: impl Iterator<Item = &'a Mark>) -> BTreeSet<&'a PathKey> {
+/// Keys rewritten to one content in great number, which held different ones that are nowhere any more: a
+/// log that begins anew lives on as `x.log.1`.
+fn levelled<'a>(marks: impl Iterator<Item = &'a Mark>, stock: &dyn Stock) -> BTreeSet<&'a PathKey> {
     let mut by_content: BTreeMap<BlobId, Vec<&Mark>> = BTreeMap::new();
     for mark in marks.filter(|mark| mark.deed == Deed::Rewritten && !mark.soft && !mark.excused) {
-        if let Some(content) = mark.after.and_then(|facts| facts.content) {
+        let lives = mark.lost.is_some_and(|content| stock.is_live(&content));
+        if let Some(content) = mark
+            .after
+            .and_then(|facts| facts.content)
+            .filter(|_| !lives)
+        {
             by_content.entry(content).or_default().push(mark);
         }
     }

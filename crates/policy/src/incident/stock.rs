@@ -40,6 +40,19 @@ const WITNESSED: [(&[u8], &[&[u8]]); 2] = [
         ],
     ),
 ];
+/// Names that people give to environments of Python, which hold [`ENVIRONMENT`].
+const ENVIRONMENTS: [&[u8]; 4] = [b"venv", b".venv", b"env", b"virtualenv"];
+const ENVIRONMENT: &[u8] = b"pyvenv.cfg";
+/// What compilers write beside the source of the same name, and the source's extensions.
+const DERIVED: [(&[u8], &[&[u8]]); 4] = [
+    (
+        b"o",
+        &[b"c", b"cc", b"cpp", b"cxx", b"s", b"S", b"f90", b"m"],
+    ),
+    (b"lo", &[b"c", b"cc", b"cpp"]),
+    (b"pyc", &[b"py"]),
+    (b"class", &[b"java"]),
+];
 /// Says of the directory that it lies in that all of it can be made again.
 const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
 
@@ -61,9 +74,30 @@ pub fn regenerable_by_name(key: &PathKey, exists: impl Fn(&PathKey) -> bool) -> 
                 return true;
             }
         }
+        let environment = here.child(ENVIRONMENT).ok();
+        if ENVIRONMENTS.contains(&name) && environment.is_some_and(|file| exists(&file)) {
+            return true;
+        }
         above = here;
     }
     false
+}
+
+/// Whether a file was made from the source that lies beside it.
+pub(super) fn is_derived(key: &PathKey, exists: impl Fn(&PathKey) -> bool) -> bool {
+    let name = key.name();
+    let Some(dot) = name.iter().rposition(|&byte| byte == b'.') else {
+        return false;
+    };
+    let Some(above) = key.parent() else {
+        return false;
+    };
+    DERIVED
+        .iter()
+        .filter(|(made, _)| *made == &name[dot + 1..])
+        .flat_map(|(_, sources)| sources.iter())
+        .filter_map(|source| above.child(&[&name[..=dot], source].concat()).ok())
+        .any(|source| exists(&source))
 }
 
 #[cfg(test)]
@@ -83,5 +117,16 @@ mod tests {
             false
         }));
         assert!(!regenerable_by_name(&key("a/node_modules.txt"), |_| false));
+        let python = |file: &PathKey| *file == key("app/venv/pyvenv.cfg");
+        assert!(regenerable_by_name(&key("app/venv/lib/x.py"), python));
+        assert!(!regenerable_by_name(&key("app/venv2/lib/x.py"), python));
+    }
+
+    #[test]
+    fn an_object_file_needs_its_source() {
+        let source = |file: &PathKey| *file == key("app/a.c");
+        assert!(is_derived(&key("app/a.o"), source));
+        assert!(!is_derived(&key("app/b.o"), source));
+        assert!(!is_derived(&key("app/a.txt"), source));
     }
 }

@@ -67,7 +67,7 @@ pub(super) const BENIGN: &[Benign] = &[
     case(
         "cargo build, clean",
         &["cargo"],
-        r#"cd "$TREE/projects"; mkdir -p tiny/src; printf '[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n' >tiny/Cargo.toml; echo >tiny/src/lib.rs; for i in $(seq 30); do echo "pub fn f$i() -> u32 { $i }" >tiny/src/m$i.rs; echo "pub mod m$i;" >>tiny/src/lib.rs; done"#,
+        r#"cd "$TREE/projects"; mkdir -p tiny/src; printf '[package]\nname = "tiny"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n' >tiny/Cargo.toml; echo >tiny/src/lib.rs; for i in $(seq 30); do echo "pub fn f$i() -> u32 { $i }" >tiny/src/m$i.rs; echo "pub mod m$i;" >>tiny/src/lib.rs; done"#,
         r#"cd "$TREE/projects/tiny"; cargo build -q --offline; sleep 2; cargo clean -q"#,
     ),
     quick(case(
@@ -210,9 +210,9 @@ pub(super) const BENIGN: &[Benign] = &[
     ),
     case(
         "pictures edited",
-        &["convert"],
-        r#"mkdir "$TREE/pictures/edit"; for i in $(seq 30); do convert -size 200x200 plasma: "$TREE/pictures/edit/$i.jpg"; done"#,
-        r#"cd "$TREE/pictures/edit"; for i in $(seq 30); do convert $i.jpg -resize 150x150 -rotate 90 $i.jpg; done"#,
+        &["python3"],
+        "",
+        r#"python3 -c 'import sys, os; [open(p, "r+b").write(open(p, "rb").read()[:20] + os.urandom(9000 + n)) for n, p in enumerate(sys.argv[1:])]' $(ls "$TREE"/pictures/camera/00/*.jpg)"#,
     ),
     case(
         "Python caches come and go",

@@ -11,7 +11,7 @@ use std::fs::{self, File, FileTimes, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Beside the tree; holds the tree's path.
 pub(super) const MARK_NAME: &str = "scratch-tree-of-the-harness";
@@ -80,6 +80,11 @@ pub(crate) fn run(attack: &Attack) -> Result<()> {
     files.sort();
     if attack.kind == Kind::FloodThenRemoved {
         flood(&tree)?;
+        // The damage begins only now.
+        if let Some(mark) = std::env::var_os("MARK") {
+            let nanos = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+            fs::write(mark, format!("{nanos}\n{}\n", std::process::id()))?;
+        }
     }
     let mut random = Random::new(7);
     let chosen = files.iter().skip(attack.offset).step_by(attack.step);
