@@ -7,7 +7,7 @@ use model::incident::{Actor, Incident};
 use model::operation::{Operation, OperationKind, Outcome};
 use model::point::TimelineRecord;
 use model::{Change, Entry, PathKey, SnapshotId};
-use repository::{MapReader, Repository, Stored, Timeline};
+use repository::{MapReader, Repository, Stored, Timeline, TimelineEntry};
 
 use crate::error::{Result, UndoError};
 
@@ -130,69 +130,13 @@ impl Event {
         incident: &Incident,
         keys: &[PathKey],
     ) -> Result<Self> {
-        let (first, last) = incident.points;
+        let (first, _) = incident.points;
         let lost = UndoError::NoStateBefore {
             incident: incident.number,
         };
         let entry = timeline.state_before(first)?.ok_or(lost)?;
         let before = timeline.open(&entry)?;
-        let reader = MapReader::new(repository);
-        let damaged: HashSet<&PathKey> = keys.iter().collect();
-        // What each key that the points touch holds, as far as the walk has come.
-        let mut current: HashMap<PathKey, Option<Entry>> = HashMap::new();
-        let mut culprits: Vec<Change> = Vec::new();
-        // Where nobody knows who did what, writes to a deleted key are somebody's work: what comes back
-        // is the last value before the deletion, and what was written after it stays.
-        let only_deletions = incident.actor.is_none() && incident.rule == DELETED;
-        let mut places: HashMap<PathKey, usize> = HashMap::new();
-        let mut after = None;
-        let mut failed = None;
-        timeline.each(first, |entry| {
-            if entry.number > last || failed.is_some() {
-                return Ok(());
-            }
-            let TimelineRecord::Point(point) = &entry.record else {
-                return Ok(());
-            };
-            for change in &point.changes {
-                let was = match current.get(&change.key) {
-                    Some(was) => was.clone(),
-                    None => match reader.entry(before.snapshot.root, &change.key) {
-                        Ok(was) => was,
-                        Err(error) => {
-                            failed = Some(error);
-                            return Ok(());
-                        }
-                    },
-                };
-                let actor = change.actor.and_then(|at| point.actors.get(at as usize));
-                if is_culprit(
-                    incident.actor.as_ref(),
-                    actor,
-                    damaged.contains(&change.key),
-                ) && (change.after.is_none() || !only_deletions)
-                {
-                    let culprit = Change {
-                        key: change.key.clone(),
-                        before: was,
-                        after: change.after.clone(),
-                    };
-                    match places.get(&change.key) {
-                        Some(&place) if only_deletions => culprits[place] = culprit,
-                        _ => {
-                            places.insert(change.key.clone(), culprits.len());
-                            culprits.push(culprit);
-                        }
-                    }
-                }
-                current.insert(change.key.clone(), change.after.clone());
-            }
-            after = Some(entry);
-            Ok(())
-        })?;
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
+        let (culprits, after) = culprits(repository, timeline, incident, keys, &before)?;
         let after = after.map(|entry| timeline.open(&entry)).transpose()?;
         Ok(Self {
             changes: culprits.into_iter().collect(),
@@ -204,6 +148,64 @@ impl Event {
             kind: OperationKind::Undo,
         })
     }
+}
+
+/// The changes of an incident, and the last of its points.
+fn culprits(
+    repository: &Repository,
+    timeline: &Timeline<'_>,
+    incident: &Incident,
+    keys: &[PathKey],
+    before: &Stored,
+) -> Result<(Vec<Change>, Option<TimelineEntry>)> {
+    let (first, last) = incident.points;
+    let reader = MapReader::new(repository);
+    let damaged: HashSet<&PathKey> = keys.iter().collect();
+    // What each key that the points touch holds, as far as the walk has come.
+    let mut current: HashMap<PathKey, Option<Entry>> = HashMap::new();
+    let mut culprits: Vec<Change> = Vec::new();
+    // Where nobody knows who did what, writes to a deleted key are somebody's work: what comes back is
+    // the last value before the deletion, and what was written after it stays.
+    let only_deletions = incident.actor.is_none() && incident.rule == DELETED;
+    let mut places: HashMap<PathKey, usize> = HashMap::new();
+    let mut after = None;
+    timeline.each(first, |entry| {
+        if entry.number > last {
+            return Ok(());
+        }
+        let TimelineRecord::Point(point) = &entry.record else {
+            return Ok(());
+        };
+        for change in &point.changes {
+            let was = match current.get(&change.key) {
+                Some(was) => was.clone(),
+                None => reader.entry(before.snapshot.root, &change.key)?,
+            };
+            current.insert(change.key.clone(), change.after.clone());
+            let actor = change.actor.and_then(|at| point.actors.get(at as usize));
+            let is_damaged = damaged.contains(&change.key);
+            if !is_culprit(incident.actor.as_ref(), actor, is_damaged)
+                || (change.after.is_some() && only_deletions)
+            {
+                continue;
+            }
+            let culprit = Change {
+                key: change.key.clone(),
+                before: was,
+                after: change.after.clone(),
+            };
+            match places.get(&change.key) {
+                Some(&place) if only_deletions => culprits[place] = culprit,
+                _ => {
+                    places.insert(change.key.clone(), culprits.len());
+                    culprits.push(culprit);
+                }
+            }
+        }
+        after = Some(entry);
+        Ok(())
+    })?;
+    Ok((culprits, after))
 }
 
 /// Whether a change belongs to an incident: made by its process, or a damaged key that the same program

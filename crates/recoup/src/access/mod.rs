@@ -6,5 +6,4 @@ pub(crate) mod caches;
 pub(crate) mod open;
 pub(crate) mod own;
 pub(crate) mod busy;
-pub(crate) mod store;
 pub(crate) mod first_use;

@@ -3,9 +3,9 @@
 use backup::Selection;
 
 use crate::access::open::Opened;
-use crate::access::store::{address_of_source, connect};
 use crate::commands::diff_show::{self, Tally};
 use crate::commands::live_options;
+use crate::commands::store::connect::{address_of_source, connect};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
 use crate::names::select::Found;

@@ -22,6 +22,18 @@ fn row(what: &str, files: u64) -> Row {
     }
 }
 
+/// The ways in which they come back.
+fn ways(count: u64) -> [Row; 6] {
+    [
+        row("recoup undo --dry-run (plan)", count),
+        row("recoup undo --yes", count),
+        row("recoup restore", count),
+        row("restic restore", count),
+        row("rsync -a", count),
+        row("cp -a", count),
+    ]
+}
+
 /// All files are removed and come back: by undo, and beside it by a plain restore to an empty place.
 pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Row>> {
     ground.fill(count, FILE_BYTES)?;
@@ -46,20 +58,11 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
     let after = ground.backup()?;
     let tree = ground.tree.display().to_string();
     let undo = ["undo", &tree, "--before", &before, "--after", &after];
-    let mut rows = [
-        row("recoup undo --dry-run (plan)", count),
-        row("recoup undo --yes", count),
-        row("recoup restore", count),
-        row("restic restore", count),
-        row("rsync -a", count),
-        row("cp -a", count),
-    ];
+    let mut rows = ways(count);
     let target = ground.folder.join("restored");
     for run in 0..runs {
-        fs::write(
-            ground.tree.join("other.txt"),
-            format!("work of round {run}"),
-        )?;
+        let work = format!("work of round {run}");
+        fs::write(ground.tree.join("other.txt"), &work)?;
         let plan = ground.step(&undo).args(["--dry-run", "--json"]);
         Ground::note(&mut rows[0], ground.measure(&plan)?);
         Ground::note(
@@ -69,10 +72,7 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
         let back = tree::count(&ground.tree)?.files;
         ensure!(back == count + 1, "{back} of {} files are back", count + 1);
         let kept = fs::read_to_string(ground.tree.join("other.txt"))?;
-        ensure!(
-            kept == format!("work of round {run}"),
-            "later work was lost"
-        );
+        ensure!(kept == work, "later work was lost");
         remove_all(ground, count)?;
         let restore = ground
             .step(&["restore", &before, "--yes", "--to"])

@@ -62,11 +62,10 @@ fn replay(arguments: &Arguments, scratch: &Path, context: &mut Context) -> Resul
     let server = server.map_err(|error| Failure::failed(format!("begin: {error}")))?;
     let client = Client::connect(&server.address(), &Settings::default())?;
     let plane = Plane::load(&client, arguments.keys)?;
-    context.sink.report(&format!(
-        "A control plane with {} load balancers in etcd at {}",
-        crate::output::text::count(arguments.keys),
-        server.endpoint()
-    ))?;
+    let count = crate::output::text::count(arguments.keys);
+    let at = server.endpoint();
+    let line = format!("A control plane with {count} load balancers in etcd at {at}");
+    context.sink.report(&line)?;
     let mut protector = Protector::start(&server.address().to_string(), scratch)?;
     protector.wait_until_ready()?;
     let work = plane.start(&client);
@@ -85,15 +84,8 @@ fn replay(arguments: &Arguments, scratch: &Path, context: &mut Context) -> Resul
     let plan_took = planned.elapsed();
     let merging = Instant::now();
     let rate = arguments.rate.to_string();
-    let merged = protector.run(&[
-        "undo",
-        "--incident",
-        &incident,
-        "--rate",
-        &rate,
-        "--yes",
-        "--json",
-    ])?;
+    let undo = ["undo", "--incident", &incident, "--rate", &rate];
+    let merged = protector.run(&[&undo[..], &["--yes", "--json"]].concat())?;
     let merge_took = merging.elapsed();
     let since = work.stop()?;
     let whole = Instant::now();

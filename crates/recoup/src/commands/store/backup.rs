@@ -5,7 +5,7 @@ use keyspace::Report;
 use model::Cancel;
 
 use crate::access::open::Opened;
-use crate::access::store;
+use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::Result;
 use crate::output::json::SnapshotLine;

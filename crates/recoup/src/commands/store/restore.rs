@@ -4,7 +4,7 @@ use etcd::Address;
 use serde_json::json;
 
 use crate::access::open::Opened;
-use crate::access::store;
+use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::select::Found;

@@ -9,10 +9,11 @@ use model::point::Class;
 use serde_json::json;
 
 use crate::access::busy::Busy;
-use crate::access::{open, store};
+use crate::access::open;
 use crate::commands::continuous::incidents::{self, IncidentLine};
 use crate::commands::continuous::{hook, watched_lock};
 use crate::commands::make;
+use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::text;
@@ -89,47 +90,9 @@ impl Show {
                     "revision": revision,
                     "resumed": resumed,
                 });
-                context.sink.json("ready", &line)?;
-                let keys = text::counted(*keys, "key", "keys");
-                let source = &self.source;
-                let line = format!("Watching  {source}  {keys}, from revision {revision}");
-                context.sink.line(&line)?;
+                self.ready(&line, *keys, *revision, context)?;
             }
-            Event::Point {
-                id,
-                time,
-                changes,
-                revision,
-                class,
-                stored_bytes,
-                lag,
-            } => {
-                self.points += 1;
-                self.changes += changes;
-                self.stored_bytes += stored_bytes;
-                let line = json!({
-                    "id": id.to_hex(),
-                    "time": text::rfc3339(*time),
-                    "changes": changes,
-                    "revision": revision,
-                    "blurred": *class == Class::Blurred,
-                    "class": class.word(),
-                    "stored_bytes": stored_bytes,
-                    "lag_ms": lag.as_millis() as u64,
-                });
-                context.sink.json("point", &line)?;
-                context.sink.line(&format!(
-                    "{}  {} up to revision {revision}, lag {:.1} s{}",
-                    text::local(*time),
-                    text::counted(*changes, "change", "changes"),
-                    lag.as_secs_f64(),
-                    if *class == Class::Blurred {
-                        ", blurred"
-                    } else {
-                        ""
-                    },
-                ))?;
-            }
+            Event::Point { .. } => self.point(event, context)?,
             Event::Checkpoint { snapshot, revision } => {
                 let line = json!({ "id": snapshot.to_hex(), "revision": revision });
                 context.sink.json("checkpoint", &line)?;
@@ -165,6 +128,57 @@ impl Show {
             }
         }
         context.sink.flush()
+    }
+
+    fn ready(
+        &self,
+        line: &serde_json::Value,
+        keys: u64,
+        revision: i64,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.sink.json("ready", line)?;
+        let keys = text::counted(keys, "key", "keys");
+        let source = &self.source;
+        let line = format!("Watching  {source}  {keys}, from revision {revision}");
+        context.sink.line(&line)
+    }
+
+    fn point(&mut self, event: &Event<'_>, context: &mut Context) -> Result<()> {
+        let Event::Point {
+            id,
+            time,
+            changes,
+            revision,
+            class,
+            stored_bytes,
+            lag,
+        } = event
+        else {
+            return Ok(());
+        };
+        self.points += 1;
+        self.changes += changes;
+        self.stored_bytes += stored_bytes;
+        let is_blurred = *class == Class::Blurred;
+        let line = json!({
+            "id": id.to_hex(),
+            "time": text::rfc3339(*time),
+            "changes": changes,
+            "revision": revision,
+            "blurred": is_blurred,
+            "class": class.word(),
+            "stored_bytes": stored_bytes,
+            "lag_ms": lag.as_millis() as u64,
+        });
+        context.sink.json("point", &line)?;
+        context.sink.line(&format!(
+            "{}  {} up to revision {revision}, lag {:.1} s{}",
+            text::local(*time),
+            text::counted(*changes, "change", "changes"),
+            lag.as_secs_f64(),
+            if is_blurred { ", blurred" } else { "" },
+        ))
     }
 
     fn end(&self, context: &mut Context) -> Result<()> {

@@ -6,8 +6,9 @@ use undo::{Files, FilesOptions, Who, Work};
 
 use super::place::Spot;
 use crate::access::open::Opened;
-use crate::access::{own, store};
+use crate::access::own;
 use crate::commands::live_options;
+use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::Result;
 
