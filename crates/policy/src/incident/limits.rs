@@ -117,7 +117,7 @@ pub(super) const SAME_VALUE_SHARE: u64 = 50;
 
 // --- Memory.
 
-/// Damaged keys kept in mind: about 350 bytes each, 23 MB in all. What comes beyond is counted.
+/// Damaged keys kept in mind: about 480 bytes each, 30 MB in all. What comes beyond is counted.
 pub(super) const HARMFUL_MAX: usize = 65_536;
 /// Harmless changes kept in mind for pairing.
 pub(super) const HARMLESS_MAX: usize = 32_768;

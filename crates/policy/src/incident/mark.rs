@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn a_full_memory_of_marks_is_bounded() {
+        // A path of a hundred bytes, held as key of the map and in the mark.
+        let each = size_of::<Mark>() + size_of::<PathKey>() + 2 * 100;
+        let all = each * (super::super::limits::HARMFUL_MAX + super::super::limits::HARMLESS_MAX);
+        println!("{each} bytes a mark, {} MiB in all", all >> 20);
+        assert!(all < 64 << 20, "{all}");
+    }
+
+    #[test]
     fn every_step_has_its_name() {
         let text = facts(1000, 1, Looks::Compressible);
         assert_eq!(step(text, text), None);

@@ -25,10 +25,10 @@ fn written(case: usize, seed: u64) -> (Tree, Script) {
     (tree, script)
 }
 
-/// 60 in a second or two; 3,000 in the long form.
+/// 60 in a few seconds; 200 in the long form.
 fn cases_to_play() -> u32 {
     let long = std::env::var_os("RECOUP_LONG").is_some_and(|value| value != "0");
-    if long { 3_000 } else { 60 }
+    if long { 200 } else { 60 }
 }
 
 proptest! {
