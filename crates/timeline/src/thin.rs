@@ -27,6 +27,9 @@ const THINNED_BYTES_MAX: usize = 8 << 20;
 /// before it is theirs.
 const AROUND_SECS: i64 = 3600;
 
+/// No point goes that is younger: of the last hour people know what they did when.
+const YOUNG: Duration = Duration::from_secs(3600);
+
 /// By how much the points of an interval may seem to be longer than it was: a clock is slewed, and a pause
 /// of the watcher is not counted to the last moment.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
@@ -88,7 +91,8 @@ pub fn thin(
         .map(|state| Kept {
             id: state.number,
             lived: state.lived,
-            pinned: pinned.contains(&state.number),
+            pinned: pinned.contains(&state.number)
+                || options.lived.saturating_sub(state.lived) < YOUNG,
             checkpoint: state.is_checkpoint,
             proven: false,
         })
