@@ -55,8 +55,8 @@ pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
             snapshot,
             root,
             revision,
-            lived_secs,
-        } => write_checkpoint((*snapshot, *root), *revision, *lived_secs, &mut e),
+            lived_millis,
+        } => write_checkpoint((*snapshot, *root), *revision, *lived_millis, &mut e),
         TimelineRecord::Point(point) => write_point(point, &mut e),
         TimelineRecord::Incident { incident, keys } => {
             write_incident(incident, keys.as_ref(), &mut e)
@@ -74,13 +74,13 @@ pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
 fn write_checkpoint<W: Write>(
     (snapshot, root): (SnapshotId, Option<BlobId>),
     revision: Option<u64>,
-    lived_secs: u64,
+    lived_millis: u64,
     e: &mut Encoder<W>,
 ) -> Written<W> {
     e.array(4)?.bytes(snapshot.as_bytes())?;
     write_root(root, e)?;
     write_number(revision, e)?;
-    e.u64(lived_secs)?;
+    e.u64(lived_millis)?;
     Ok(())
 }
 
@@ -232,7 +232,7 @@ fn read_checkpoint(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
         snapshot: read_id(d)?,
         root: read_root(d)?,
         revision: read_number(d)?,
-        lived_secs: d.u64()?,
+        lived_millis: d.u64()?,
     })
 }
 

@@ -117,8 +117,8 @@ pub enum TimelineRecord {
         root: Option<BlobId>,
         /// The revision of a store that counts them.
         revision: Option<u64>,
-        /// For how long the source had been watched, in seconds that really passed. Points age by this.
-        lived_secs: u64,
+        /// For how long the source had been watched, in milliseconds that really passed. Points age by this.
+        lived_millis: u64,
     },
     /// A point.
     Point(Point),

@@ -199,12 +199,15 @@ impl<'r> Timeline<'r> {
             .find(|(number, at)| *number != at);
         if let (false, Some((&behind, _))) = (whole, first_gap) {
             // What stands in for others is behind them.
-            self.each(behind, |entry| {
+            let begin = self.numbers.partition_point(|&number| number < behind);
+            for place in begin..self.numbers.len() {
+                let Some(entry) = self.whole(place)? else {
+                    continue;
+                };
                 if let TimelineRecord::Thinned(thinned) = entry.record {
                     found.insert(thinned.base, (entry.number, thinned));
                 }
-                Ok(())
-            })?;
+            }
         }
         Ok(self.thinned.get_or_init(|| found))
     }
@@ -248,7 +251,13 @@ impl<'r> Timeline<'r> {
 
     /// The last state.
     pub fn last(&self) -> Result<Option<TimelineEntry>> {
-        self.last_before(self.numbers.len(), |entry| entry.state().is_some())
+        // What is behind the last checkpoint was never thinned.
+        for place in (0..self.numbers.len()).rev() {
+            if let Some(entry) = self.whole(place)?.filter(|entry| entry.state().is_some()) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     /// The last state before the record with this number.
@@ -271,7 +280,20 @@ impl<'r> Timeline<'r> {
         Ok(None)
     }
 
+    /// A record, unless it is damaged, or a point that another record stands in for: thinning was stopped
+    /// before it was removed, and what it builds upon may be gone.
     fn readable(&self, place: usize) -> Result<Option<TimelineEntry>> {
+        let entry = self.whole(place)?;
+        if let Some(TimelineRecord::Point(point)) = entry.as_ref().map(|entry| &entry.record)
+            && self.is_thinned(point.base, self.numbers[place])?
+        {
+            return Ok(None);
+        }
+        Ok(entry)
+    }
+
+    /// A record, unless it is damaged.
+    fn whole(&self, place: usize) -> Result<Option<TimelineEntry>> {
         match self.entry(self.numbers[place]) {
             // What is damaged is told by `check`; it does not hide the rest.
             Err(error) if error.is_damage() => Ok(None),

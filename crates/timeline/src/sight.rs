@@ -32,6 +32,8 @@ pub(crate) struct Sight {
     pub(crate) actors: HashMap<PathKey, u64>,
     /// Something was read while it was being written.
     pub(crate) unsettled: bool,
+    /// Files of several names, by device and inode: how many names each has, and which were seen.
+    pub(crate) links: HashMap<(u64, u64), (u64, Vec<PathKey>)>,
     /// What could not be read: to be tried again.
     pub(crate) unknown: Vec<PathKey>,
 }
@@ -202,6 +204,9 @@ impl Looker<'_, '_> {
             sight.unsettled |= entry.unsettled;
             if stat.nlink > 1 && stat.kind != Kind::Directory {
                 entry.link = self.link_of(&key, entry.link)?;
+                let names = sight.links.entry((stat.dev, stat.ino)).or_default();
+                names.0 = u64::from(stat.nlink);
+                names.1.push(key.clone());
             }
             sight.found.insert(key, Some(entry));
         }

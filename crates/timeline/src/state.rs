@@ -20,7 +20,7 @@ const POINT_BYTES_MAX: usize = 4 << 20;
 
 /// How long the last interval is taken to have been at most, where only the wall clock tells of it:
 /// twice the usual, so that a clock that was set ages nothing by more.
-const INTERVAL_SECS_MAX: i64 = 7200;
+const INTERVAL_MILLIS_MAX: i128 = 7_200_000;
 
 /// Actors that are remembered between batches: enough for a build of many processes.
 const ACTORS_MAX: usize = 10_000;
@@ -81,7 +81,7 @@ impl<'r> State<'r> {
     /// The state that the log ends with; none where the source was never watched.
     pub fn open(repository: &'r Repository, timeline: Timeline<'r>) -> Result<Self> {
         let end = timeline.end()?;
-        let mut lived_secs = 0;
+        let mut lived_millis = 0;
         let mut last = timeline.last()?;
         let mut broken = false;
         // Its nodes are needed to tell what happened since.
@@ -106,10 +106,13 @@ impl<'r> State<'r> {
                 _ => last.number,
             };
             if let Some(entry) = timeline.entry(base)?
-                && let TimelineRecord::Checkpoint { lived_secs: at, .. } = entry.record
+                && let TimelineRecord::Checkpoint {
+                    lived_millis: at, ..
+                } = entry.record
             {
-                let since = last.time.secs.saturating_sub(entry.time.secs);
-                lived_secs = at + since.clamp(0, INTERVAL_SECS_MAX).unsigned_abs();
+                let since = nanos(last.time) - nanos(entry.time);
+                let millis = (since / 1_000_000).clamp(0, INTERVAL_MILLIS_MAX);
+                lived_millis = at + millis.unsigned_abs() as u64;
             }
         }
         Ok(Self {
@@ -125,7 +128,7 @@ impl<'r> State<'r> {
             last_span: (0, 0),
             log_bytes: 0,
             broken,
-            lived: Lived::from(Duration::from_secs(lived_secs)),
+            lived: Lived::from(Duration::from_millis(lived_millis)),
             actors: HashMap::new(),
             linked: BTreeSet::new(),
         })
@@ -311,7 +314,7 @@ impl<'r> State<'r> {
             snapshot,
             root,
             revision,
-            lived_secs: self.lived.lived.as_secs(),
+            lived_millis: u64::try_from(self.lived.lived.as_millis()).unwrap_or(u64::MAX),
         };
         let (number, _) = self.append(&record, time)?;
         self.base = number;
@@ -332,6 +335,11 @@ impl<'r> State<'r> {
     }
 }
 
+/// Nanoseconds since 1970.
+fn nanos(time: Timestamp) -> i128 {
+    i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos)
+}
+
 /// For how long a source has been watched.
 #[derive(Debug)]
 struct Lived {
@@ -348,7 +356,7 @@ impl Lived {
         let reading = |(instant, wall): (Instant, Timestamp), since: Instant| Reading {
             boot: 0,
             monotonic: instant.saturating_duration_since(since),
-            wall_nanos: i128::from(wall.secs) * 1_000_000_000 + i128::from(wall.nanos),
+            wall_nanos: nanos(wall),
         };
         let now = (Instant::now(), wall);
         if let Some(last) = self.last.replace(now) {

@@ -27,6 +27,13 @@ const THINNED_BYTES_MAX: usize = 8 << 20;
 /// before it is theirs.
 const AROUND_SECS: i64 = 3600;
 
+/// No point goes that is younger: of the last hour people know what they did when.
+const YOUNG: Duration = Duration::from_secs(3600);
+
+/// By how much the points of an interval may seem to be longer than it was: a clock is slewed, and a pause
+/// of the watcher is not counted to the last moment.
+const CLOCK_SLACK: Duration = Duration::from_secs(5);
+
 /// What thinning came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Thinning {
@@ -84,7 +91,8 @@ pub fn thin(
         .map(|state| Kept {
             id: state.number,
             lived: state.lived,
-            pinned: pinned.contains(&state.number),
+            pinned: pinned.contains(&state.number)
+                || options.lived.saturating_sub(state.lived) < YOUNG,
             checkpoint: state.is_checkpoint,
             proven: false,
         })
@@ -124,6 +132,10 @@ fn finish_earlier(timeline: &mut Timeline<'_>) -> Result<()> {
         timeline.remove_replaced(&thinned)?;
     }
     Ok(())
+}
+
+fn nanos(time: Timestamp) -> i128 {
+    i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos)
 }
 
 /// Each checkpoint that another one follows, by number, with the points between.
@@ -268,8 +280,6 @@ fn place(actors: &mut Vec<Actor>, actor: Actor) -> u32 {
 impl Overview {
     fn read(timeline: &Timeline<'_>) -> Result<Self> {
         let mut overview = Self::default();
-        // The last checkpoint: its moment, and how long the source had been watched.
-        let mut base: Option<(Timestamp, Duration)> = None;
         timeline.each(0, |entry| {
             let mut state = Light {
                 number: entry.number,
@@ -279,18 +289,12 @@ impl Overview {
                 is_checkpoint: false,
             };
             match entry.record {
-                TimelineRecord::Checkpoint { lived_secs, .. } => {
-                    state.lived = Duration::from_secs(lived_secs);
+                TimelineRecord::Checkpoint { lived_millis, .. } => {
+                    state.lived = Duration::from_millis(lived_millis);
                     state.is_checkpoint = true;
-                    base = Some((entry.time, state.lived));
                     overview.states.push(state);
                 }
-                TimelineRecord::Point(_) => {
-                    let (time, lived) = base.unwrap_or((entry.time, Duration::ZERO));
-                    let since = entry.time.secs.saturating_sub(time.secs).max(0);
-                    state.lived = lived + Duration::from_secs(since.unsigned_abs());
-                    overview.states.push(state);
-                }
+                TimelineRecord::Point(_) => overview.states.push(state),
                 TimelineRecord::Pin { point, removed, .. } => {
                     if removed {
                         overview.pins.remove(&point);
@@ -305,31 +309,39 @@ impl Overview {
             }
             Ok(())
         })?;
-        overview.keep_order();
+        overview.place_points();
         Ok(overview)
     }
 
-    /// A clock that was set must not make a point older or younger than its neighbours: none is older
-    /// than the one before it, nor younger than the checkpoint behind it.
-    fn keep_order(&mut self) {
-        let mut least = Duration::ZERO;
-        for state in &mut self.states {
-            state.lived = state.lived.max(least);
-            if state.is_checkpoint {
-                least = state.lived;
+    /// Gives each point the age that its place between two checkpoints says: by the clock, or evenly where
+    /// that was set, since then it must make no point older or younger than its neighbours.
+    fn place_points(&mut self) {
+        let checkpoints: Vec<usize> = (0..self.states.len())
+            .filter(|&at| self.states[at].is_checkpoint)
+            .collect();
+        for pair in checkpoints.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let (began, ended) = (self.states[from].lived, self.states[to].lived);
+            let whole = ended.saturating_sub(began);
+            let since = |state: &Light, base: &Light| nanos(state.time) - nanos(base.time);
+            let between = &self.states[from..to];
+            let is_in_order = between
+                .windows(2)
+                .all(|two| nanos(two[0].time) <= nanos(two[1].time));
+            let last = since(&between[between.len() - 1], &between[0]);
+            let slack = i128::from(CLOCK_SLACK.as_nanos() as u64);
+            let is_sane = is_in_order && last <= whole.as_nanos() as i128 + slack;
+            let count = u32::try_from(to - from).unwrap_or(u32::MAX);
+            let start = self.states[from].time;
+            for (at, state) in (0..).zip(&mut self.states[from..to]).skip(1) {
+                state.lived = if is_sane {
+                    let since = (nanos(state.time) - nanos(start)).max(0);
+                    began
+                        + Duration::from_nanos(u64::try_from(since).unwrap_or(u64::MAX)).min(whole)
+                } else {
+                    began + whole / count * at
+                };
             }
-        }
-        let mut most = Duration::MAX;
-        for state in self.states.iter_mut().rev() {
-            state.lived = state.lived.min(most);
-            if state.is_checkpoint {
-                most = state.lived;
-            }
-        }
-        let mut least = Duration::ZERO;
-        for state in &mut self.states {
-            state.lived = state.lived.max(least);
-            least = state.lived;
         }
     }
 

@@ -267,6 +267,22 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A file that got another name has an earlier one, of which no event tells that its content changes:
+    /// the whole tree is scanned once to find it.
+    fn ask_for_names(&mut self, links: impl Iterator<Item = (u64, Vec<PathKey>)>) {
+        for (count, names) in links {
+            let all_seen = names.len() as u64 >= count;
+            let is_known = |name| self.state.linked().contains(name) || self.asked.contains(name);
+            if !all_seen
+                && !self.before_linked.is_superset_of(&names)
+                && !names.iter().all(is_known)
+            {
+                self.asked.extend(names);
+                self.scan = true;
+            }
+        }
+    }
+
     /// Lets the rules look at a point: `before` is its number and the root of the state before it.
     fn judge(
         &mut self,
@@ -351,6 +367,7 @@ impl Run<'_> {
             }
             self.judge(before, id, &changed, (last, class == Class::Blurred), each)?;
         }
+        self.state.live(last);
         self.state.add_checkpoint(snapshot, root, None, last)?;
         if let Some(incidents) = &mut self.incidents {
             incidents.saw(self.state.next_number() - 1, snapshot);

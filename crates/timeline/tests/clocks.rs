@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::{Cancel, Silent, SnapshotId, Timestamp};
+use policy::thinning::Ladder;
 use recoup_timeline::{Event, WatchOptions, watch};
 use repository::Repository;
 use source::files::watch::Capture;
@@ -31,8 +32,9 @@ fn watched(
     let offset = AtomicI64::new(0);
     let started = Instant::now();
     let clock = || {
-        let secs = CLOCK_SECS + offset.load(Ordering::Relaxed) + started.elapsed().as_secs() as i64;
-        Timestamp::new(secs, 0)
+        let elapsed = started.elapsed();
+        let secs = CLOCK_SECS + offset.load(Ordering::Relaxed) + elapsed.as_secs() as i64;
+        Timestamp::new(secs, elapsed.subsec_nanos())
     };
     let cancel = Cancel::default();
     let points = std::sync::Mutex::new(Vec::new());
@@ -40,6 +42,8 @@ fn watched(
         best,
         gather: Duration::from_millis(300),
         checkpoint: Duration::from_secs(2),
+        // Coarser than the test is long, and finer than a year by far.
+        ladder: Ladder::Exponential(2000),
         ..WatchOptions::new(options(&root))
     };
     std::thread::scope(|scope| {

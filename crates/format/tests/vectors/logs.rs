@@ -135,7 +135,7 @@ fn timeline() -> Vec<Vector> {
                 snapshot,
                 root,
                 revision: Some(81_233),
-                lived_secs: 7200,
+                lived_millis: 7_200_000,
             },
         ),
         (
