@@ -67,7 +67,7 @@ pub(super) const BENIGN: &[Benign] = &[
     case(
         "cargo build, clean",
         &["cargo"],
-        r#"cd "$TREE/projects"; cargo init -q --vcs none --name tiny tiny; echo "[workspace]" >>tiny/Cargo.toml; touch tiny/src/lib.rs; for i in $(seq 30); do echo "pub fn f$i() -> u32 { $i }" >tiny/src/m$i.rs; echo "pub mod m$i;" >>tiny/src/lib.rs; done"#,
+        r#"cd "$TREE/projects"; mkdir -p tiny/src; printf '[package]\nname = "tiny"\nversion = "0.1.0"\nedition = "2021"\n[workspace]\n' >tiny/Cargo.toml; echo "fn main() {}" >tiny/src/main.rs; touch tiny/src/lib.rs; for i in $(seq 30); do echo "pub fn f$i() -> u32 { $i }" >tiny/src/m$i.rs; echo "pub mod m$i;" >>tiny/src/lib.rs; done"#,
         r#"cd "$TREE/projects/tiny"; cargo build -q --offline; sleep 2; cargo clean -q"#,
     ),
     quick(case(
