@@ -59,9 +59,10 @@ impl Observer<'_> {
                     Some(after) if holds_bytes(after) => self.live_sample(&one.key, after),
                     _ => None,
                 };
-                let suspicious = after_bytes
-                    .as_deref()
-                    .is_none_or(|bytes| looks(bytes) != Looks::Compressible);
+                let suspicious = after_bytes.as_deref().is_none_or(|bytes| {
+                    looks(bytes) != Looks::Compressible
+                        || magic_ok(one.key.name(), bytes) == Some(false)
+                });
                 let read_before = rewritten && suspicious || one.after.is_none();
                 let before_bytes = match &one.before {
                     Some(before) if read_before && reads < BEFORE_READ_MAX => {

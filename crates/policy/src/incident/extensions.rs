@@ -49,9 +49,10 @@ pub(super) fn changed<'a>(marks: impl Iterator<Item = &'a Mark> + Clone) -> BTre
         .collect()
 }
 
-/// Marked as old, or numbered by rotation.
+/// Marked as old, numbered by rotation, or with the flags of a mail that was read (Maildir's `:2,S`).
 fn is_aside(extension: &[u8]) -> bool {
     extension.ends_with(b"~")
+        || extension.windows(3).any(|part| part == b":2,")
         || ASIDE.contains(&extension)
         || (!extension.is_empty() && extension.iter().all(u8::is_ascii_digit))
 }
