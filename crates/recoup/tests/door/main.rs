@@ -8,3 +8,4 @@ mod codes;
 mod names;
 mod doubts;
 mod restoring;
+mod demo;

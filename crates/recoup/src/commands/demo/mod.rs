@@ -87,10 +87,12 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let seconds = began.elapsed().as_secs_f64();
     if kept.is_none() {
         context.sink.report(&format!(
-            "All of it in {}, in a scratch directory that is gone again (--keep leaves it). Your own: \
-             recoup protect DIR",
+            "All of it took {}; the scratch directory is gone (--keep leaves it).",
             text::duration(seconds)
         ))?;
+        context
+            .sink
+            .report("Now for your own: recoup protect DIR")?;
     }
     summary(arguments, &told, kept.as_deref(), seconds, context)?;
     judge(&told, context)

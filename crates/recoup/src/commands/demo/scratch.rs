@@ -72,7 +72,8 @@ impl Scratch {
         self.path.join("recoup")
     }
 
-    /// The environment in which the program knows nothing of the user's.
+    /// The environment in which the program knows nothing of the user's. The first backup makes key and
+    /// repository there, as it would in the user's own home.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let home = self.home();
         vec![
@@ -81,7 +82,6 @@ impl Scratch {
             ("XDG_DATA_HOME", home.join("data").into()),
             ("XDG_STATE_HOME", home.join("state").into()),
             ("XDG_CACHE_HOME", home.join("cache").into()),
-            ("RECOUP_REPO", self.path.join("repository").into()),
         ]
     }
 
@@ -92,11 +92,14 @@ impl Scratch {
     /// Writes the wrapper: what is kept is to be played with.
     pub(super) fn write_wrapper(&self, program: &Path) -> Result<()> {
         use std::io::Write;
-        let mut script = String::from("#!/bin/sh\n# Recoup, on what the demo has left.\n");
+        let mut script = String::from(
+            "#!/bin/sh\n# Recoup, on what the demo has left; it knows nothing of your own.\n\
+             exec env -i PATH=\"$PATH\" TERM=\"$TERM\" \\\n",
+        );
         for (name, value) in self.environment() {
-            script.push_str(&format!("export {name}={}\n", quoted(Path::new(&value))));
+            script.push_str(&format!("  {name}={} \\\n", quoted(Path::new(&value))));
         }
-        script.push_str(&format!("exec {} \"$@\"\n", quoted(program)));
+        script.push_str(&format!("  {} \"$@\"\n", quoted(program)));
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o700);
         options

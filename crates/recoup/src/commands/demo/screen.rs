@@ -12,9 +12,9 @@ use crate::exit::Result;
 use crate::output::terminal::Terminal;
 use crate::output::text;
 
-/// Columns of the labels and of the texts: with the seconds behind them, 98 in all.
+/// Columns of the labels and of the texts: with the seconds behind them, 100 in all.
 const LABEL: usize = 13;
-const TEXT: usize = 76;
+const TEXT: usize = 78;
 const SECONDS: usize = 9;
 
 /// Between two looks at the clock, as everywhere.

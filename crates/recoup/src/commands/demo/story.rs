@@ -145,7 +145,7 @@ impl Story<'_> {
             step: "build",
             label: "The fleet",
             lines: vec![format!(
-                "{} load balancers, a small state file each, in {} directories: {}",
+                "{} load balancers, a small state file each, {} directories, {}",
                 count(built.files),
                 count(built.directories),
                 text::size(built.bytes)
@@ -177,7 +177,7 @@ impl Story<'_> {
                     short(&snapshot),
                     text::size(stored)
                 ),
-                "From here on a control plane makes, scales and removes load balancers, all the time."
+                "from here on a control plane makes, scales and removes them, all the time"
                     .to_owned(),
             ],
             seconds: answer.seconds,
@@ -235,13 +235,13 @@ impl Story<'_> {
             label: "Known",
             lines: vec![
                 format!(
-                    "`recoup backup`, `recoup diff`: {} paths deleted, {} changed, {} new;",
+                    "`recoup backup`, `recoup diff`: {} paths deleted, {} changed, {} new:",
                     count(deleted),
                     count(changed),
                     count(created)
                 ),
                 format!(
-                    "{} of them are in the job's log, the other {} are honest work",
+                    "{} of them are in the job's log, the other {} are the control plane's",
                     count(by_job),
                     count(all - by_job)
                 ),
@@ -267,7 +267,7 @@ impl Story<'_> {
             step: "meanwhile",
             label: "Meanwhile",
             lines: vec![format!(
-                "{} later changes; {} states not found or garbage, {} made again by owners",
+                "{} later changes; {} states missing or garbage, {} made again by owners",
                 count(changes),
                 count(errors),
                 count(made_again)
@@ -352,7 +352,7 @@ impl Story<'_> {
         let compared = self.compare(State::Repaired, beside)?;
         let mut lines = vec![
             format!(
-                "{} files, byte for byte, against the demo's own books, not Recoup's:",
+                "{} files, byte for byte, against books that the demo keeps itself:",
                 count(compared.files)
             ),
             format!(
@@ -364,7 +364,7 @@ impl Story<'_> {
         ];
         if newer > 0 {
             lines.push(format!(
-                "{} came back as backed up, {} before the mistake: they had changed in between",
+                "{} came back as they were at the backup: changed in the {} before the mistake",
                 count(newer),
                 text::duration(gap)
             ));
@@ -426,12 +426,12 @@ impl Story<'_> {
             label: "And back",
             lines: vec![
                 format!(
-                    "`recoup undo --op {op}`: {} the damaged tree again, {} files compared;",
+                    "`recoup undo --op {op}`: {} the damaged tree again, {} files",
                     word(&back),
                     count(back.files)
                 ),
                 format!(
-                    "`recoup undo --op {second}`: {} the repaired one, {} files compared",
+                    "`recoup undo --op {second}`: {} the repaired tree, {} files",
                     word(&again),
                     count(again.files)
                 ),
