@@ -6,7 +6,7 @@ use merge::ChangeSet;
 use model::incident::{Actor, Incident};
 use model::operation::{Operation, OperationKind, Outcome};
 use model::point::TimelineRecord;
-use model::{Change, Entry, PathKey, SnapshotId};
+use model::{Change, Conflict, ConflictKind, Entry, PathKey, Plan, SnapshotId};
 use repository::{MapReader, Repository, Stored, Timeline, TimelineEntry};
 
 use crate::error::{Result, UndoError};
@@ -106,6 +106,10 @@ impl Event {
                 .into_iter()
                 .filter(|change| change.after.is_some())
                 .collect();
+        }
+        if let (Some(planned), Some(open)) = (&operation.begun.plan, &ended.open) {
+            let (planned, open) = (repository.plan(planned)?, repository.plan(open)?);
+            changes = without_others(changes, &planned, &open);
         }
         Ok(Self {
             changes,
@@ -222,6 +226,31 @@ fn is_culprit(culprit: Option<&Actor>, actor: Option<&Actor>, is_damaged: bool) 
     }
 }
 
+/// Of what differs between the states around an operation, what the operation did itself: others may have
+/// worked on its paths between its steps and its end, and theirs is not to be undone.
+///
+/// Where a conflict came up, the step was not done, and the difference is somebody else's. Where a path
+/// was changed after its step, the step's own result counts as the state after it: taking it back is a
+/// conflict then, as it should be.
+fn without_others(changes: ChangeSet, planned: &Plan, open: &Plan) -> ChangeSet {
+    let known: HashSet<&PathKey> = planned.conflicts.iter().map(|it| &it.key).collect();
+    let came_up: HashMap<&PathKey, &Conflict> = open
+        .conflicts
+        .iter()
+        .filter(|it| it.kind != ConflictKind::LateWrite && !known.contains(&it.key))
+        .map(|it| (&it.key, it))
+        .collect();
+    let own = |change: Change| match came_up.get(&change.key) {
+        None => Some(change),
+        Some(conflict) if conflict.kind == ConflictKind::ChangedMeanwhile => Some(Change {
+            after: conflict.before.clone(),
+            ..change
+        }),
+        Some(_) => None,
+    };
+    changes.into_iter().filter_map(own).collect()
+}
+
 fn changes(
     repository: &Repository,
     before: &Stored,
@@ -235,4 +264,80 @@ fn changes(
         changes.push(change?);
     }
     Ok(changes.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Kind;
+
+    use super::*;
+
+    fn key(name: &str) -> PathKey {
+        PathKey::from_path(name.as_bytes()).unwrap()
+    }
+
+    fn file(size: u64) -> Option<Entry> {
+        let mut entry = Entry::new(Kind::File);
+        entry.size = size;
+        Some(entry)
+    }
+
+    fn conflict(name: &str, kind: ConflictKind, leaves: Option<Entry>) -> Conflict {
+        Conflict {
+            key: key(name),
+            kind,
+            before: leaves,
+            after: None,
+            live: None,
+        }
+    }
+
+    /// What others did while an operation ran is no part of it: else its undo would take that back.
+    #[test]
+    fn an_operation_is_only_what_it_did_itself() {
+        let change = |name: &str, after| Change {
+            key: key(name),
+            before: None,
+            after,
+        };
+        let changes: ChangeSet = [
+            change("restored", file(1)),
+            change("restored, then edited", file(2)),
+            change("taken by somebody before the step", file(3)),
+            change("in conflict from the start, and touched", file(4)),
+            change("written to late", file(5)),
+        ]
+        .into_iter()
+        .collect();
+        let known = "in conflict from the start, and touched";
+        let planned = Plan {
+            conflicts: vec![conflict(known, ConflictKind::Metadata, None)],
+            ..Plan::default()
+        };
+        let open = Plan {
+            conflicts: vec![
+                conflict(known, ConflictKind::Metadata, None),
+                conflict(
+                    "restored, then edited",
+                    ConflictKind::ChangedMeanwhile,
+                    file(1),
+                ),
+                conflict(
+                    "taken by somebody before the step",
+                    ConflictKind::PathReused,
+                    file(1),
+                ),
+                conflict("written to late", ConflictKind::LateWrite, file(5)),
+            ],
+            ..Plan::default()
+        };
+        let own = without_others(changes, &planned, &open);
+        let after = |name: &str| own.get(key(name).as_bytes()).map(|it| it.after.clone());
+        assert_eq!(after("restored"), Some(file(1)));
+        assert_eq!(after("restored, then edited"), Some(file(1)));
+        assert_eq!(after("taken by somebody before the step"), None);
+        assert_eq!(after(known), Some(file(4)));
+        assert_eq!(after("written to late"), Some(file(5)));
+        assert_eq!(own.len(), 4);
+    }
 }

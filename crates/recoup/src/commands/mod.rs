@@ -27,6 +27,7 @@ mod restore;
 mod undo;
 mod continuous;
 mod outage;
+mod demo;
 mod check;
 mod repair;
 mod key;
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Resolve(undo::resolve::Arguments),
     /// List what is gone
     Deleted(undo::deleted::Arguments),
+    /// See in a minute what Recoup is for: a night of 2012, in a scratch directory
+    Demo(demo::Arguments),
     /// Check that what is stored is whole
     Check(check::Arguments),
     /// Make a repository
@@ -167,6 +170,7 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
         Command::Conflicts(arguments) => undo::conflicts::run(arguments, context),
         Command::Resolve(arguments) => undo::resolve::run(arguments, context),
         Command::Deleted(arguments) => undo::deleted::run(arguments, context),
+        Command::Demo(arguments) => demo::run(arguments, context),
         Command::Check(arguments) => check::run(arguments, context),
         Command::Init(arguments) => init::run(arguments, context),
         Command::Key(arguments) => key::run(arguments, context),

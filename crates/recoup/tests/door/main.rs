@@ -9,3 +9,4 @@ mod names;
 mod doubts;
 mod restoring;
 mod undoing;
+mod demo;

@@ -1,0 +1,183 @@
+//! The scratch directory: a tree, a repository and a home of their own. Nothing outside is touched, but
+//! for the work directory of undo on the same file system, which goes with it.
+
+use std::ffi::OsString;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use undo::apply;
+
+use crate::exit::{Failure, Result};
+
+/// Removed when it is dropped, unless it is kept.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    path: PathBuf,
+    keep: bool,
+    /// The repository's id, when there is one: undo's work directories carry its first digits.
+    repository: Option<String>,
+}
+
+impl Scratch {
+    /// Makes one where temporary things go.
+    pub(super) fn new(keep: bool) -> Result<Self> {
+        let mut bytes = [0; 4];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Failure::failed(format!("choose a name: {error}")))?;
+        let name = format!("recoup-demo-{:08x}", u32::from_ne_bytes(bytes));
+        let place = std::env::temp_dir();
+        let failed = |error| Failure::io(format!("make {name} in {}", place.display()), &error);
+        let place = place.canonicalize().map_err(failed)?;
+        let path = place.join(&name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(failed)?;
+        let scratch = Self {
+            path,
+            keep,
+            repository: None,
+        };
+        for inner in [scratch.tree(), scratch.home(), scratch.temporary()] {
+            std::fs::create_dir(inner).map_err(failed)?;
+        }
+        Ok(scratch)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tree that is protected.
+    pub(super) fn tree(&self) -> PathBuf {
+        self.path.join("fleet")
+    }
+
+    /// Where the control plane prepares files: outside of the tree, on its file system.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.path.join("control-plane")
+    }
+
+    /// What the job logs that it touched.
+    pub(super) fn log(&self) -> PathBuf {
+        self.path.join("job.log")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.path.join("home")
+    }
+
+    /// The wrapper that runs the program with this environment.
+    pub(super) fn wrapper(&self) -> PathBuf {
+        self.path.join("recoup")
+    }
+
+    /// The environment in which the program knows nothing of the user's. The first backup makes key and
+    /// repository there, as it would in the user's own home.
+    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let home = self.home();
+        vec![
+            ("HOME", home.clone().into()),
+            ("XDG_CONFIG_HOME", home.join("config").into()),
+            ("XDG_DATA_HOME", home.join("data").into()),
+            ("XDG_STATE_HOME", home.join("state").into()),
+            ("XDG_CACHE_HOME", home.join("cache").into()),
+        ]
+    }
+
+    pub(super) fn know_repository(&mut self, id: &str) {
+        self.repository = Some(id.to_owned());
+    }
+
+    /// Writes the wrapper: what is kept is to be played with.
+    pub(super) fn write_wrapper(&self, program: &Path) -> Result<()> {
+        use std::io::Write;
+        let mut script = String::from(
+            "#!/bin/sh\n# Recoup, on what the demo has left; it knows nothing of your own.\n\
+             exec env -i PATH=\"$PATH\" TERM=\"$TERM\" \\\n",
+        );
+        for (name, value) in self.environment() {
+            script.push_str(&format!("  {name}={} \\\n", quoted(Path::new(&value))));
+        }
+        script.push_str(&format!("  {} \"$@\"\n", quoted(program)));
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o700);
+        options
+            .open(self.wrapper())
+            .and_then(|mut file| file.write_all(script.as_bytes()))
+            .map_err(|error| Failure::io("write a script to play with", &error))
+    }
+
+    /// Work directories of undos in this tree: those that hold what was displaced.
+    pub(super) fn work_directories(&self) -> Vec<PathBuf> {
+        self.works().into_iter().map(|work| work.path).collect()
+    }
+
+    fn works(&self) -> Vec<apply::OldWork> {
+        let Some(id) = &self.repository else {
+            return Vec::new();
+        };
+        let mut works = apply::Work::list(&self.tree()).unwrap_or_default();
+        works.retain(|work| {
+            let short = work.name.split_once('-').map(|(short, _)| short);
+            short.is_some_and(|short| !short.is_empty() && id.starts_with(short))
+        });
+        works
+    }
+
+    fn remove(&self) -> std::io::Result<()> {
+        for work in self.works() {
+            for part in std::fs::read_dir(&work.path)? {
+                let part = part?;
+                match part.file_type()?.is_dir() {
+                    true => std::fs::remove_dir_all(part.path())?,
+                    false => std::fs::remove_file(part.path())?,
+                }
+            }
+            // The directory above may be of use to others: its owner decides.
+            let place = work.path.parent().and_then(Path::parent);
+            let emptied = place.map(|place| apply::Work::open_in(place, &work.name));
+            if let Some(Ok(Some(emptied))) = emptied {
+                emptied
+                    .remove_when_empty()
+                    .map_err(|error| std::io::Error::other(error.to_string()))?;
+            }
+        }
+        std::fs::remove_dir_all(&self.path)
+    }
+
+    /// Removes everything, if it is not to be kept.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if std::mem::replace(&mut self.keep, true) {
+            return Ok(());
+        }
+        self.remove()
+            .map_err(|error| Failure::io(format!("remove {}", self.path.display()), &error))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // After a failure: that one is told of, not what follows from it.
+        if !self.keep {
+            let _ = self.remove();
+        }
+    }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_read_quoted_paths_as_they_are() {
+        assert_eq!(quoted(Path::new("/a b/c")), "'/a b/c'");
+        assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
+    }
+}

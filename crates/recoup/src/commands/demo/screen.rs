@@ -1,0 +1,132 @@
+//! What a person sees: one row for each step, at the end two nights side by side; for scripts lines of
+//! type `demo-step`.
+
+use std::sync::Condvar;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::exit::Result;
+use crate::output::terminal::Terminal;
+use crate::output::text;
+
+/// Columns of the labels and of the texts: with the seconds behind them, 100 in all.
+const LABEL: usize = 13;
+const TEXT: usize = 78;
+const SECONDS: usize = 9;
+
+/// Between two looks at the clock, as everywhere.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Type `demo-step`.
+#[derive(serde::Serialize)]
+struct StepLine<'a> {
+    step: &'a str,
+    seconds: f64,
+    #[serde(flatten)]
+    facts: &'a Value,
+}
+
+/// One step as it is told.
+pub(super) struct Row<'a> {
+    /// For scripts.
+    pub(super) step: &'a str,
+    /// For people.
+    pub(super) label: &'a str,
+    /// One line each.
+    pub(super) lines: Vec<String>,
+    pub(super) seconds: f64,
+    pub(super) facts: Value,
+}
+
+/// Seconds as scripts read them: to the millisecond.
+pub(super) fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// Shows a step at once.
+pub(super) fn show(row: &Row<'_>, context: &mut Context) -> Result<()> {
+    context.terminal.finish_progress();
+    let line = StepLine {
+        step: row.step,
+        seconds: rounded(row.seconds),
+        facts: &row.facts,
+    };
+    context.sink.json("demo-step", &line)?;
+    for (at, words) in row.lines.iter().enumerate() {
+        let (label, seconds) = match at {
+            0 => (row.label, text::duration(row.seconds)),
+            _ => ("", String::new()),
+        };
+        let line = format!("{label:<LABEL$}{words:<TEXT$}{seconds:>SECONDS$}");
+        context.sink.report(line.trim_end())?;
+    }
+    context.sink.flush()
+}
+
+/// Does something while the line of progress tells what, and for how long already.
+pub(super) fn during<T>(terminal: &Terminal, what: &str, work: impl FnOnce() -> T) -> T {
+    if !terminal.shows_progress() {
+        return work();
+    }
+    let (done, wake) = (Mutex::new(false), Condvar::new());
+    std::thread::scope(|scope| {
+        let _end = Ended(&done, &wake);
+        scope.spawn(|| tick(terminal, what, &done, &wake));
+        work()
+    })
+}
+
+/// Ends the ticking, however the work ended.
+struct Ended<'a>(&'a Mutex<bool>, &'a Condvar);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.1.notify_all();
+    }
+}
+
+fn tick(terminal: &Terminal, what: &str, done: &Mutex<bool>, wake: &Condvar) {
+    let began = Instant::now();
+    let mut guard = done.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*guard {
+        let seconds = text::duration(began.elapsed().as_secs_f64());
+        terminal.progress(&format!("{what} … {seconds}"));
+        guard = match wake.wait_timeout(guard, TICK) {
+            Ok((guard, _)) => guard,
+            Err(_) => return,
+        };
+    }
+    drop(guard);
+    terminal.finish_progress();
+}
+
+/// The night of 2012 beside this run. Its figures: aws.amazon.com/message/680587.
+pub(super) fn nights(know: f64, undo: f64, context: &mut Context) -> Result<()> {
+    let (know, undo, all) = (
+        text::duration(know),
+        text::duration(undo),
+        text::duration(know + undo),
+    );
+    let rows = [
+        ["", "24 December 2012", "this run"],
+        ["to know what had happened", "4.6 h", &know],
+        ["to a state that opens", "9.7 h", "\u{2510}"],
+        [
+            "to merge in what came since",
+            "2.9 h",
+            &format!("\u{2518} {undo}"),
+        ],
+        ["to let the service back in", "6.4 h", "it never stopped"],
+        ["in all", "23 h 41 min", &all],
+    ];
+    context.sink.report("")?;
+    for [what, then, now] in rows {
+        let line = format!("{:LABEL$}{what:<30}{then:>18}      {now}", "");
+        context.sink.report(line.trim_end())?;
+    }
+    context.sink.report("")
+}
