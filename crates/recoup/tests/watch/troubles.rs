@@ -118,7 +118,7 @@ fn no_space_loses_nothing() {
     home.shell("for i in 1 2 3; do head -c 4000000 /dev/urandom > much$i; sleep 2.2; done");
     let trouble = watching.wait_for("trouble", 0);
     let message = trouble["message"].as_str().unwrap();
-    assert!(message.contains("space"), "{trouble}");
+    assert!(message.contains("full"), "{trouble}");
     home.write("tree/b", "while it is full");
     disk.set("size=64m");
     catches_up(&home, &mut watching, "with room");

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use backup::Selection;
 use clap::Args;
-use model::Silent;
+use model::{Silent, SnapshotId};
 use serde_json::json;
-use source::files::watch::Capture;
+use source::files::watch::{Capture, CaptureInfo};
 use timeline::{Event, WatchOptions};
 
 use super::incidents::{self, IncidentLine};
@@ -107,26 +107,7 @@ impl Show {
                 point,
                 files,
             } => {
-                let how = match capture.capture {
-                    Capture::Fanotify => "fanotify",
-                    Capture::Inotify => "inotify",
-                    Capture::Scan => "scan",
-                };
-                let line = json!({
-                    "id": point.to_hex(),
-                    "capture": how,
-                    "files": files,
-                    "blind": capture.blind,
-                    "refusals": capture.refusals,
-                });
-                context.sink.json("ready", &line)?;
-                let files = text::counted(*files, "file", "files");
-                context
-                    .sink
-                    .line(&format!("Watching  {}  {files}, by {how}", self.root))?;
-                for sentence in capture.refusals.iter().chain(&capture.blind) {
-                    context.sink.line(&format!("          {sentence}"))?;
-                }
+                self.ready(capture, *point, *files, context)?;
             }
             Event::Point {
                 id,
@@ -177,6 +158,36 @@ impl Show {
             }
         }
         context.sink.flush()
+    }
+
+    fn ready(
+        &self,
+        capture: &CaptureInfo,
+        point: SnapshotId,
+        files: u64,
+        context: &mut Context,
+    ) -> Result<()> {
+        let how = match capture.capture {
+            Capture::Fanotify => "fanotify",
+            Capture::Inotify => "inotify",
+            Capture::Scan => "scan",
+        };
+        let line = json!({
+            "id": point.to_hex(),
+            "capture": how,
+            "files": files,
+            "blind": capture.blind,
+            "refusals": capture.refusals,
+        });
+        context.sink.json("ready", &line)?;
+        let files = text::counted(files, "file", "files");
+        context
+            .sink
+            .line(&format!("Watching  {}  {files}, by {how}", self.root))?;
+        for sentence in capture.refusals.iter().chain(&capture.blind) {
+            context.sink.line(&format!("          {sentence}"))?;
+        }
+        Ok(())
     }
 
     /// On a terminal one line that changes; in a pipe a line for each point.
