@@ -169,7 +169,7 @@ impl<'r> Timeline<'r> {
 
     /// Removes what a record stands in for and what is still there.
     pub fn remove_replaced(&mut self, thinned: &Thinned) -> Result<()> {
-        let gone: Vec<u64> = self.numbers.iter().copied().collect();
+        let gone = self.numbers.clone();
         for number in gone.into_iter().filter(|&number| thinned.has(number)) {
             self.repository.log_remove(self.log, number)?;
         }
@@ -417,11 +417,11 @@ impl<'r> Timeline<'r> {
         };
         for at in point.base + 1..=number {
             // A record that is damaged breaks the chain, and that is told: the root differs.
-            if self.numbers.binary_search(&at).is_ok() || !self.is_thinned(point.base, at)? {
-                if let Some(TimelineRecord::Point(next)) = self.entry(at)?.map(|entry| entry.record)
-                {
-                    take(&next.changes);
-                }
+            let is_here = self.numbers.binary_search(&at).is_ok();
+            if (is_here || !self.is_thinned(point.base, at)?)
+                && let Some(TimelineRecord::Point(next)) = self.entry(at)?.map(|entry| entry.record)
+            {
+                take(&next.changes);
             }
             if let Some(run) = self.run_ending(point.base, at)? {
                 take(&run.changes);

@@ -23,6 +23,8 @@ struct Wanted {
     subtree: bool,
     actor: Option<u64>,
     settled: bool,
+    /// It is, or was, a directory.
+    directory: bool,
 }
 
 /// What a look came to: key to what is there now, and who touched it.
@@ -49,7 +51,9 @@ impl Waiting {
                 subtree: false,
                 actor: None,
                 settled: true,
+                directory: false,
             });
+            wanted.directory |= dirty.what.has(What::DIRECTORY) || dirty.what.has(What::ENTRIES);
             wanted.subtree |= dirty.subtree || is_new_directory(dirty);
             wanted.settled &= dirty.settled;
             wanted.actor = dirty.actor.map(|actor| actor.0).or(wanted.actor);
@@ -62,6 +66,7 @@ impl Waiting {
             let wanted = self.keys.entry(key).or_insert(more);
             wanted.subtree |= more.subtree;
             wanted.settled &= more.settled;
+            wanted.directory |= more.directory;
             wanted.actor = wanted.actor.or(more.actor);
         }
     }
@@ -84,6 +89,7 @@ impl Waiting {
             subtree: false,
             actor: None,
             settled: true,
+            directory: false,
         });
     }
 
@@ -95,11 +101,11 @@ impl Waiting {
         self.keys.is_empty()
     }
 
-    /// Takes out the keys for which `later` says so.
+    /// Takes out the keys for which `later` says so; directories stay.
     pub(crate) fn split_off(&mut self, later: impl Fn(&PathKey) -> bool) -> Self {
         let (taken, left) = std::mem::take(&mut self.keys)
             .into_iter()
-            .partition(|(key, _)| later(key));
+            .partition(|(key, wanted)| !wanted.directory && later(key));
         self.keys = left;
         Self { keys: taken }
     }

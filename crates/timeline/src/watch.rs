@@ -1,6 +1,6 @@
 //! The loop: see, gather, look, store, record; and now and then scan everything.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -64,6 +64,7 @@ pub fn watch(
         passing: VecDeque::new(),
         first: None,
         root: identity(&options.backup.root),
+        asked: BTreeSet::new(),
         next_scan: Instant::now(),
         scan: false,
         scan_is_blurred: false,
@@ -113,6 +114,8 @@ struct Run<'a> {
     first: Option<(Instant, Timestamp)>,
     /// Which directory the root is.
     root: Option<(u64, u64)>,
+    /// Files of several names for the other ones of which the tree was scanned.
+    asked: BTreeSet<PathKey>,
     /// No scan before this: scans must not follow one another without a pause.
     next_scan: Instant,
     /// The whole tree has to be looked at.
@@ -242,6 +245,7 @@ impl Run<'_> {
             .look(&self.waiting)
         })?;
         let changed = state.differing(&sight.found, &sight.actors)?;
+        self.ask_for_names(sight.links.values());
         let last = (self.clock)();
         if !changed.is_empty() {
             let (root, log_bytes) = (self.state.root, self.state.log_bytes);
@@ -269,15 +273,13 @@ impl Run<'_> {
 
     /// A file that got another name has an earlier one, of which no event tells that its content changes:
     /// the whole tree is scanned once to find it.
-    fn ask_for_names(&mut self, links: impl Iterator<Item = (u64, Vec<PathKey>)>) {
+    fn ask_for_names<'l>(&mut self, links: impl Iterator<Item = &'l (u64, Vec<PathKey>)>) {
         for (count, names) in links {
-            let all_seen = names.len() as u64 >= count;
-            let is_known = |name| self.state.linked().contains(name) || self.asked.contains(name);
-            if !all_seen
-                && !self.before_linked.is_superset_of(&names)
-                && !names.iter().all(is_known)
-            {
-                self.asked.extend(names);
+            let all_seen = names.len() as u64 >= *count;
+            let linked = self.state.linked();
+            let is_known = |name: &PathKey| linked.contains(name) || self.asked.contains(name);
+            if !all_seen && !names.iter().all(is_known) {
+                self.asked.extend(names.iter().cloned());
                 self.scan = true;
             }
         }

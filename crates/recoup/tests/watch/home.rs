@@ -197,12 +197,9 @@ impl Watching {
     /// The last state that was said to be durable.
     pub(crate) fn last_point(&self) -> Option<String> {
         let said = self.said();
-        let states = said
-            .iter()
-            .filter(|(_, value)| value["type"] == "point" || value["type"] == "ready");
-        states
-            .last()
-            .and_then(|(_, value)| value["id"].as_str().map(str::to_owned))
+        let is_state = |value: &Value| value["type"] == "point" || value["type"] == "ready";
+        let last = said.iter().rev().find(|(_, value)| is_state(value))?;
+        last.1["id"].as_str().map(str::to_owned)
     }
 
     pub(crate) fn kill(&mut self) {
