@@ -195,11 +195,11 @@ impl Story<'_> {
             step: "mistake",
             label: "The mistake",
             lines: vec![format!(
-                "a maintenance job deletes {} files ({:.1} %), damages {}, removes {}",
+                "a maintenance job deletes {} files ({:.1} %), {}; damages {}",
                 count(toll.deleted),
                 100.0 * toll.deleted as f64 / self.fleet.size as f64,
-                count(toll.damaged),
-                text::counted(toll.directories, "directory", "directories")
+                text::counted(toll.directories, "directory", "directories"),
+                count(toll.damaged)
             )],
             seconds: began.elapsed().as_secs_f64(),
             facts: json!({
@@ -310,7 +310,7 @@ impl Story<'_> {
                 text::counted(conflicts, "conflict", "conflicts")
             ));
             lines.push(format!(
-                "its state stays, the older one is put beside it ({}){}",
+                "its later state stays; {} older ones are put beside{}",
                 count(beside),
                 match deferred {
                     0 => String::new(),
