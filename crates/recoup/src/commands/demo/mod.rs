@@ -28,12 +28,15 @@ mod scratch;
 mod program;
 mod screen;
 mod story;
+mod proof;
+mod night;
 
 use fleet::Fleet;
 use ledger::Ledger;
+use night::Told;
 use program::Program;
 use scratch::Scratch;
-use story::{Story, Told};
+use story::Story;
 
 /// Of which tree the demo is, unless another is asked for.
 const SEED: u64 = 20_121_224;

@@ -130,5 +130,6 @@ pub(super) fn nights(know: f64, undo: f64, context: &mut Context) -> Result<()> 
         let line = format!("{:LABEL$}{what:<30}{then:>18}   {brace} {now}", "");
         context.sink.report(line.trim_end())?;
     }
-    context.sink.report("")
+    let honest = "A fleet on one disk is no cloud region: compare the steps, not the machines.";
+    context.sink.report(&format!("\n{honest}\n"))
 }
