@@ -112,9 +112,12 @@ impl Scratch {
             .map_err(|error| Failure::io("write a script to play with", &error))
     }
 
-    /// Work directories of undos in this tree: those that hold what was displaced.
-    pub(super) fn work_directories(&self) -> Vec<PathBuf> {
-        self.works().into_iter().map(|work| work.path).collect()
+    /// The work directories of undos in this tree, which hold what was displaced, as a shell names them.
+    pub(super) fn work_directories(&self) -> Option<String> {
+        let work = self.works().pop()?;
+        let (short, _) = work.name.split_once('-')?;
+        let place = work.path.parent()?;
+        Some(format!("{}/{short}-*", place.display()))
     }
 
     fn works(&self) -> Vec<apply::OldWork> {
