@@ -1,6 +1,6 @@
 //! Compares the tree with the books: every path, byte for byte.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::fleet::{Fleet, ZONES, number_of};
@@ -135,37 +135,43 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn zone(mut self, zone: &str) -> std::io::Result<(Compared, HashSet<u64>, usize)> {
-        let mut cells = HashSet::new();
+        let mut cells = HashMap::new();
         for entry in std::fs::read_dir(self.fleet.absolute(zone))? {
             let path = format!("{zone}/{}", entry?.file_name().display());
-            self.cell(&path)?;
-            cells.insert(path);
+            let files = self.cell(&path)?;
+            cells.insert(path, files);
         }
         for cell in 0..self.fleet.cells() {
             let path = self.fleet.cell_path(cell);
             if !path.starts_with(zone) {
                 continue;
             }
-            if cells.remove(&path) != self.ledger.expects_cell(cell, self.state) {
-                self.compared.note(format!(
-                    "{path}: a directory that should be there is not, or is"
-                ));
+            let expected = self.ledger.expects_cell(cell, self.state);
+            match cells.remove(&path) {
+                None if expected => self.compared.note(format!("{path}: missing")),
+                // What is in a directory holds it; whether that belongs there is asked of each file.
+                Some(0) if !expected => self.compared.note(format!(
+                    "{path}: an empty directory that should not be there"
+                )),
+                _ => {}
             }
         }
-        for path in cells {
+        for path in cells.into_keys() {
             self.compared.note(format!("{path}: unknown"));
         }
         Ok((self.compared, self.seen, self.found_beside))
     }
 
-    fn cell(&mut self, cell: &str) -> std::io::Result<()> {
+    /// Compares what is in a directory; gives the number of its files.
+    fn cell(&mut self, cell: &str) -> std::io::Result<u64> {
+        let before = self.compared.files;
         for entry in std::fs::read_dir(self.fleet.absolute(cell))? {
             let path = format!("{cell}/{}", entry?.file_name().display());
             let bytes = std::fs::read(self.fleet.absolute(&path))?;
             self.compared.files += 1;
             self.file(&path, &bytes);
         }
-        Ok(())
+        Ok(self.compared.files - before)
     }
 
     fn file(&mut self, path: &str, bytes: &[u8]) {

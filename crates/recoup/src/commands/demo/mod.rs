@@ -28,12 +28,15 @@ mod scratch;
 mod program;
 mod screen;
 mod story;
+mod proof;
+mod night;
 
 use fleet::Fleet;
 use ledger::Ledger;
+use night::Told;
 use program::Program;
 use scratch::Scratch;
-use story::{Story, Told};
+use story::Story;
 
 /// Of which tree the demo is, unless another is asked for.
 const SEED: u64 = 20_121_224;
@@ -107,11 +110,13 @@ fn ways_on(scratch: &Scratch, context: &mut Context) -> Result<()> {
         .sink
         .report(&format!("Kept in {directory}; to play with:"))?;
     context.sink.report(&format!("  {recoup} ops"))?;
-    context.sink.report(&format!("  {recoup} conflicts 1"))?;
+    context
+        .sink
+        .report(&format!("  {recoup} deleted {directory}/fleet"))?;
     context.sink.report(&format!("  {recoup} undo --last"))?;
     let mut all = directory.to_string();
-    for work in scratch.work_directories() {
-        all.push_str(&format!(" {}", work.display()));
+    if let Some(displaced) = scratch.work_directories() {
+        all.push_str(&format!(" {displaced}"));
     }
     context.sink.report(&format!("To remove it: rm -r {all}"))
 }

@@ -111,22 +111,25 @@ pub(super) fn nights(know: f64, undo: f64, context: &mut Context) -> Result<()> 
         text::duration(undo),
         text::duration(know + undo),
     );
+    // Both in the middle are one command here.
     let rows = [
-        ["", "24 December 2012", "this run"],
-        ["to know what had happened", "4.6 h", &know],
-        ["to a state that opens", "9.7 h", "\u{2510}"],
+        ["", "24 December 2012", " ", "this run"],
+        ["to know what had happened", "4.6 h", " ", &know],
+        ["to a state that opens", "9.7 h", "\u{2510}", ""],
+        ["to merge in what came since", "2.9 h", "\u{2518}", &undo],
         [
-            "to merge in what came since",
-            "2.9 h",
-            &format!("\u{2518} {undo}"),
+            "to let the service back in",
+            "6.4 h",
+            " ",
+            "it never stopped",
         ],
-        ["to let the service back in", "6.4 h", "it never stopped"],
-        ["in all", "23 h 41 min", &all],
+        ["in all", "23 h 41 min", " ", &all],
     ];
     context.sink.report("")?;
-    for [what, then, now] in rows {
-        let line = format!("{:LABEL$}{what:<30}{then:>18}      {now}", "");
+    for [what, then, brace, now] in rows {
+        let line = format!("{:LABEL$}{what:<30}{then:>18}   {brace} {now}", "");
         context.sink.report(line.trim_end())?;
     }
-    context.sink.report("")
+    let honest = "A fleet on one disk is no cloud region: compare the steps, not the machines.";
+    context.sink.report(&format!("\n{honest}\n"))
 }

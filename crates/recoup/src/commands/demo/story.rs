@@ -1,4 +1,4 @@
-//! The steps, one after the other, and what is told of each.
+//! The steps of the night, and what is told of each.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use model::Cancel;
 use serde_json::{Value, json};
 
 use super::build::build;
-use super::check::{Beside, Compared, compare};
 use super::control_plane::ControlPlane;
-use super::fleet::{Fleet, number_of};
+use super::fleet::Fleet;
 use super::job::{self, Toll};
-use super::ledger::{Entry, Ledger, State, left_by, protected};
+use super::ledger::Ledger;
 use super::program::{Answer, Program, argument};
 use super::scratch::Scratch;
 use super::screen::{Row, during, show};
@@ -20,8 +19,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::text::{self, count};
 
-/// How long the control plane works before the job comes, and after it is known what the job did.
-const BEFORE: Duration = Duration::from_millis(1500);
+/// How long the control plane works after it is known what the job did.
 const MEANWHILE: Duration = Duration::from_millis(1500);
 
 /// Between two looks at whether somebody asked to stop.
@@ -37,71 +35,14 @@ pub(super) struct Story<'a> {
     pub(super) context: &'a mut Context,
 }
 
-/// What the summary is made of.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) toll: Toll,
-    pub(super) know_seconds: f64,
-    pub(super) undo_seconds: f64,
-    pub(super) restored: u64,
-    pub(super) conflicts: u64,
-    pub(super) deferred: u64,
-    pub(super) newer_than_backup: u64,
-    pub(super) compared: Compared,
-    /// After the undo of the undo.
-    pub(super) back: Compared,
-    /// After the undo of that.
-    pub(super) again: Compared,
-}
-
 /// An undo that was run.
-struct Undone {
-    op: String,
-    answer: Answer,
+pub(super) struct Undone {
+    pub(super) op: String,
+    pub(super) answer: Answer,
 }
 
 impl Story<'_> {
-    pub(super) fn tell(&mut self) -> Result<Told> {
-        self.build()?;
-        let before = self.protect()?;
-        let began = Instant::now();
-        let temporary = self.scratch.temporary();
-        let control_plane = ControlPlane::start(&self.fleet, &self.ledger, &temporary);
-        self.wait(BEFORE, "the control plane is at work")?;
-        let toll = self.mistake(&control_plane)?;
-        let gap = began.elapsed().as_secs_f64();
-        let (after, know_seconds) = self.know(&before)?;
-        self.meanwhile(&control_plane)?;
-        let touched_before = self
-            .ledger
-            .those(|entry| entry.damage.is_some() && entry.since);
-        let undone = self.undo(&before, &after, &control_plane)?;
-        control_plane.stop()?;
-        let beside = self.beside(&undone.answer, |number| {
-            Some(protected(&self.fleet, number))
-        });
-        let newer = self
-            .ledger
-            .those(|entry| entry.is_damaged() && entry.newer_than_backup);
-        let newer = newer.len() as u64;
-        let mut compared = self.check(&beside, newer, gap)?;
-        self.explain(&undone.answer, &touched_before, &mut compared);
-        let (back, again) = self.there_and_back(&undone.op, &beside)?;
-        Ok(Told {
-            toll,
-            know_seconds,
-            undo_seconds: undone.answer.seconds,
-            restored: undone.answer.number("restored")?,
-            conflicts: undone.answer.number("conflicts")?,
-            deferred: undone.answer.number("deferred")?,
-            newer_than_backup: newer,
-            compared,
-            back,
-            again,
-        })
-    }
-
-    fn show(&mut self, row: &Row<'_>) -> Result<()> {
+    pub(super) fn show(&mut self, row: &Row<'_>) -> Result<()> {
         self.stop_if_asked()?;
         show(row, self.context)
     }
@@ -116,7 +57,7 @@ impl Story<'_> {
         }
     }
 
-    fn wait(&self, time: Duration, what: &str) -> Result<()> {
+    pub(super) fn wait(&self, time: Duration, what: &str) -> Result<()> {
         let began = Instant::now();
         during(&self.context.terminal, what, || {
             while began.elapsed() < time {
@@ -127,7 +68,7 @@ impl Story<'_> {
         })
     }
 
-    fn run(&self, arguments: &[&str], also: Exit) -> Result<Answer> {
+    pub(super) fn run(&self, arguments: &[&str], also: Exit) -> Result<Answer> {
         let what = format!("recoup {}", arguments[0]);
         let answer = during(&self.context.terminal, &what, || {
             self.program.run(arguments, also)
@@ -136,7 +77,7 @@ impl Story<'_> {
         Ok(answer)
     }
 
-    fn build(&mut self) -> Result<()> {
+    pub(super) fn build(&mut self) -> Result<()> {
         let began = Instant::now();
         let built = during(&self.context.terminal, "building a fleet", || {
             build(&self.fleet)
@@ -163,7 +104,7 @@ impl Story<'_> {
     }
 
     /// The first backup, of a quiet fleet.
-    fn protect(&mut self) -> Result<String> {
+    pub(super) fn protect(&mut self) -> Result<String> {
         let answer = self.backup()?;
         self.scratch.know_repository(&answer.text("init", "id")?);
         let snapshot = answer.text("summary", "snapshot")?;
@@ -186,7 +127,7 @@ impl Story<'_> {
         Ok(snapshot)
     }
 
-    fn mistake(&mut self, control_plane: &ControlPlane) -> Result<Toll> {
+    pub(super) fn mistake(&mut self, control_plane: &ControlPlane) -> Result<Toll> {
         let began = Instant::now();
         let toll = during(&self.context.terminal, "a maintenance job", || {
             job::run(&self.fleet, &self.ledger, &self.scratch.log())
@@ -195,11 +136,11 @@ impl Story<'_> {
             step: "mistake",
             label: "The mistake",
             lines: vec![format!(
-                "a maintenance job deletes {} files ({:.1} %), damages {}, removes {}",
+                "a maintenance job deletes {} files ({:.1} %), {}; damages {}",
                 count(toll.deleted),
                 100.0 * toll.deleted as f64 / self.fleet.size as f64,
-                count(toll.damaged),
-                text::counted(toll.directories, "directory", "directories")
+                text::counted(toll.directories, "directory", "directories"),
+                count(toll.damaged)
             )],
             seconds: began.elapsed().as_secs_f64(),
             facts: json!({
@@ -213,7 +154,7 @@ impl Story<'_> {
     }
 
     /// A second backup, and what differs.
-    fn know(&mut self, before: &str) -> Result<(String, f64)> {
+    pub(super) fn know(&mut self, before: &str) -> Result<(String, f64)> {
         let backup = self.backup()?;
         let after = backup.text("summary", "snapshot")?;
         let diff = self.run(&["diff", before, &after], Exit::Ok)?;
@@ -256,7 +197,7 @@ impl Story<'_> {
     }
 
     /// The control plane goes on with what the job has left.
-    fn meanwhile(&mut self, control_plane: &ControlPlane) -> Result<()> {
+    pub(super) fn meanwhile(&mut self, control_plane: &ControlPlane) -> Result<()> {
         let (began, start) = (Instant::now(), control_plane.counted());
         control_plane.owners_return();
         self.wait(MEANWHILE, "the control plane goes on with what is left")?;
@@ -277,7 +218,12 @@ impl Story<'_> {
         })
     }
 
-    fn undo(&mut self, before: &str, after: &str, control_plane: &ControlPlane) -> Result<Undone> {
+    pub(super) fn undo(
+        &mut self,
+        before: &str,
+        after: &str,
+        control_plane: &ControlPlane,
+    ) -> Result<Undone> {
         let (tree, log) = (self.scratch.tree(), self.scratch.log());
         let start = control_plane.counted();
         let answer = self.run(
@@ -306,11 +252,11 @@ impl Story<'_> {
         )];
         if conflicts + deferred > 0 {
             lines.push(format!(
-                "{}: the control plane has worked on these paths since;",
+                "{}, where the control plane has worked on the path since:",
                 text::counted(conflicts, "conflict", "conflicts")
             ));
             lines.push(format!(
-                "its state stays, the older one is put beside it ({}){}",
+                "its later state stays, {} older ones are put beside{}",
                 count(beside),
                 match deferred {
                     0 => String::new(),
@@ -332,119 +278,6 @@ impl Story<'_> {
             op: op.to_string(),
             answer,
         })
-    }
-
-    /// What an undo has put beside, and what that should hold.
-    fn beside(&self, answer: &Answer, expected: impl Fn(u64) -> Option<Vec<u8>>) -> Beside {
-        let content = |path: &String| number_of(path.as_ref()).and_then(&expected);
-        let paths = answer.paths("beside").into_iter();
-        paths.map(|path| (path.clone(), content(&path))).collect()
-    }
-
-    fn compare(&self, state: State, beside: &Beside) -> Result<Compared> {
-        during(&self.context.terminal, "comparing every file", || {
-            compare(&self.fleet, &self.ledger, state, beside)
-        })
-    }
-
-    fn check(&mut self, beside: &Beside, newer: u64, gap: f64) -> Result<Compared> {
-        let began = Instant::now();
-        let compared = self.compare(State::Repaired, beside)?;
-        let mut lines = vec![
-            format!(
-                "{} files, byte for byte, against books that the demo keeps itself:",
-                count(compared.files)
-            ),
-            format!(
-                "{} lost, {} later changes lost, {} unexpected",
-                count(compared.lost),
-                count(compared.later_lost),
-                count(compared.other)
-            ),
-        ];
-        if newer > 0 {
-            lines.push(format!(
-                "{} came back as they were at the backup: changed in the {} before the mistake",
-                count(newer),
-                text::duration(gap)
-            ));
-        }
-        self.show(&Row {
-            step: "check",
-            label: "Checked",
-            lines,
-            seconds: began.elapsed().as_secs_f64(),
-            facts: json!({
-                "files": compared.files, "lost": compared.lost,
-                "later_changes_lost": compared.later_lost, "unexpected": compared.other,
-                "changed_between_backup_and_event": newer,
-            }),
-        })?;
-        Ok(compared)
-    }
-
-    /// Every conflict has its cause in the books, and every cause its conflict.
-    fn explain(&self, answer: &Answer, touched_before: &[u64], compared: &mut Compared) {
-        let mut in_conflict = HashSet::new();
-        for line in answer.of("conflict") {
-            let path = line["path"].as_str().unwrap_or_default();
-            let number = number_of(path.as_ref()).filter(|number| *number < self.ledger.capacity());
-            in_conflict.extend(number);
-            let touched = |entry: &Entry| entry.damage.is_some() && entry.since;
-            if !number.is_some_and(|number| touched(&self.ledger.entry(number))) {
-                compared.note(format!("{path}: in conflict, and nobody touched it since"));
-            }
-        }
-        for number in touched_before {
-            if !in_conflict.contains(number) {
-                let path = self.fleet.file_path(*number);
-                compared.note(format!(
-                    "{path}: made again before the undo, but no conflict"
-                ));
-            }
-        }
-    }
-
-    /// Undoes the undo, and that again; the control plane rests.
-    fn there_and_back(&mut self, op: &str, first: &Beside) -> Result<(Compared, Compared)> {
-        let began = Instant::now();
-        let undone = self.run(&["undo", "--op", op, "--yes"], Exit::Open)?;
-        let beside = self.beside(&undone, |number| {
-            let damage = self.ledger.entry(number).damage;
-            damage.and_then(|damage| left_by(damage, &self.fleet, number))
-        });
-        let back = self.compare(State::Damaged, &beside)?;
-        let second = undone.number("op")?.to_string();
-        let redone = self.run(&["undo", "--op", &second, "--yes"], Exit::Open)?;
-        let again = self.compare(State::Repaired, first)?;
-        let word = |compared: &Compared| match compared.is_exact() {
-            true => "exactly",
-            false => "NOT exactly",
-        };
-        self.show(&Row {
-            step: "redo",
-            label: "And back",
-            lines: vec![
-                format!(
-                    "`recoup undo --op {op}`: {} the damaged tree again, {} files",
-                    word(&back),
-                    count(back.files)
-                ),
-                format!(
-                    "`recoup undo --op {second}`: {} the repaired tree, {} files",
-                    word(&again),
-                    count(again.files)
-                ),
-            ],
-            seconds: began.elapsed().as_secs_f64(),
-            facts: json!({
-                "op": redone.number("op")?,
-                "files": back.files + again.files,
-                "exact_back": back.is_exact(),
-                "exact_again": again.is_exact(),
-            }),
-        })?;
-        Ok((back, again))
     }
 }
 
