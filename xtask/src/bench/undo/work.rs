@@ -8,6 +8,7 @@ use super::Row;
 use super::ground::Ground;
 use anyhow::{Result, ensure};
 use std::fs;
+use std::path::Path;
 
 /// What is damaged: a block of most file systems.
 const FILE_BYTES: usize = 4 << 10;
@@ -44,8 +45,20 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
     ground.measure(&Step::new("cp").arg("-a").args([&ground.tree, &copy]))?;
     remove_all(ground, count)?;
     let after = ground.backup()?;
+    let place = (&place, peer.as_ref(), copy.as_path());
+    rounds(ground, count, runs, (&before, &after), place)
+}
+
+/// The rounds: each lets everybody bring the files back once.
+fn rounds(
+    ground: &Ground,
+    count: u64,
+    runs: usize,
+    (before, after): (&str, &str),
+    (place, peer, copy): (&Place, Option<&Tool>, &Path),
+) -> Result<Vec<Row>> {
     let tree = ground.tree.display().to_string();
-    let undo = ["undo", &tree, "--before", &before, "--after", &after];
+    let undo = ["undo", &tree, "--before", before, "--after", after];
     let mut rows = [
         row("recoup undo --dry-run (plan)", count),
         row("recoup undo --yes", count),
@@ -75,14 +88,14 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
         );
         remove_all(ground, count)?;
         let restore = ground
-            .step(&["restore", &before, "--yes", "--to"])
+            .step(&["restore", before, "--yes", "--to"])
             .arg(&target);
         Ground::note(&mut rows[2], ground.measure(&restore)?);
         tree::remove(&target)?;
-        if let Some(peer) = &peer {
+        if let Some(peer) = peer {
             Ground::note(
                 &mut rows[3],
-                restic(ground, peer, &Work::Restore { target: &target }, &place)?,
+                restic(ground, peer, &Work::Restore { target: &target }, place)?,
             );
             tree::remove(&target)?;
         }
@@ -94,7 +107,7 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
         tree::remove(&target)?;
         Ground::note(
             &mut rows[5],
-            ground.measure(&Step::new("cp").arg("-a").args([&copy, &target]))?,
+            ground.measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
         );
         tree::remove(&target)?;
     }
