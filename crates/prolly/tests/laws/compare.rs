@@ -94,7 +94,7 @@ fn ten_of_many_cost_little() {
         100_000
     };
     let contents = tree(entries);
-    let keys = contents.keys().step_by(entries / 10);
+    let keys = contents.keys().step_by(contents.len() / 10);
     let batch: Batch = keys
         .map(|key| (key.clone(), Some(b"other".to_vec())))
         .collect();
