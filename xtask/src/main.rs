@@ -21,7 +21,7 @@ enum Task {
     /// Check layers, module order, lengths, names and the format document
     Tidy(tidy::Options),
     /// Measure Recoup beside its peers, on the same data, in turn
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
     /// Build the distributed binary with its man pages and completions
     Dist,
 }

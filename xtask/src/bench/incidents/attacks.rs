@@ -8,6 +8,7 @@ pub(super) enum Pace {
     Slow,
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct Attack {
     pub(super) name: &'static str,
     pub(super) script: &'static str,

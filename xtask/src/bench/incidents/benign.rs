@@ -1,6 +1,7 @@
 //! Honest work that looks like damage, played by the real programs. `prepare` runs before anybody
 //! watches, `work` while `recoup watch` does. `$TREE` is watched, `$WORK` lies beside it.
 
+#[derive(Clone, Copy)]
 pub(super) struct Benign {
     pub(super) name: &'static str,
     /// Programs without which the case is left out.

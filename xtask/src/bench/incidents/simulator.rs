@@ -123,6 +123,10 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an attack does not care what a crash leaves"
+)]
 fn strike(kind: Kind, file: &Path) -> Result<()> {
     let length = fs::metadata(file)?.len();
     match kind {
@@ -255,13 +259,7 @@ mod tests {
 
     #[test]
     fn base64_of_a_known_text() {
-        assert_eq!(
-            base64(b"undo it"),
-            b"dW5kbyBpdAAA".to_vec()[..10]
-                .iter()
-                .copied()
-                .chain(*b"AA")
-                .collect::<Vec<u8>>()
-        );
+        // Bytes that are missing in the last group count as zero.
+        assert_eq!(base64(b"undo it"), b"dW5kbyBpdAAA");
     }
 }

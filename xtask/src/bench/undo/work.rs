@@ -8,6 +8,7 @@ use super::Row;
 use super::ground::Ground;
 use anyhow::{Result, ensure};
 use std::fs;
+use std::path::Path;
 
 /// What is damaged: a block of most file systems.
 const FILE_BYTES: usize = 4 << 10;
@@ -20,18 +21,6 @@ fn row(what: &str, files: u64) -> Row {
         memory_bytes: 0,
         most: None,
     }
-}
-
-/// The ways in which they come back.
-fn ways(count: u64) -> [Row; 6] {
-    [
-        row("recoup undo --dry-run (plan)", count),
-        row("recoup undo --yes", count),
-        row("recoup restore", count),
-        row("restic restore", count),
-        row("rsync -a", count),
-        row("cp -a", count),
-    ]
 }
 
 /// All files are removed and come back: by undo, and beside it by a plain restore to an empty place.
@@ -56,13 +45,34 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
     ground.measure(&Step::new("cp").arg("-a").args([&ground.tree, &copy]))?;
     remove_all(ground, count)?;
     let after = ground.backup()?;
+    let place = (&place, peer.as_ref(), copy.as_path());
+    rounds(ground, count, runs, (&before, &after), place)
+}
+
+/// The rounds: each lets everybody bring the files back once.
+fn rounds(
+    ground: &Ground,
+    count: u64,
+    runs: usize,
+    (before, after): (&str, &str),
+    (place, peer, copy): (&Place, Option<&Tool>, &Path),
+) -> Result<Vec<Row>> {
     let tree = ground.tree.display().to_string();
-    let undo = ["undo", &tree, "--before", &before, "--after", &after];
-    let mut rows = ways(count);
+    let undo = ["undo", &tree, "--before", before, "--after", after];
+    let mut rows = [
+        row("recoup undo --dry-run (plan)", count),
+        row("recoup undo --yes", count),
+        row("recoup restore", count),
+        row("restic restore", count),
+        row("rsync -a", count),
+        row("cp -a", count),
+    ];
     let target = ground.folder.join("restored");
     for run in 0..runs {
-        let work = format!("work of round {run}");
-        fs::write(ground.tree.join("other.txt"), &work)?;
+        fs::write(
+            ground.tree.join("other.txt"),
+            format!("work of round {run}"),
+        )?;
         let plan = ground.step(&undo).args(["--dry-run", "--json"]);
         Ground::note(&mut rows[0], ground.measure(&plan)?);
         Ground::note(
@@ -72,17 +82,20 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
         let back = tree::count(&ground.tree)?.files;
         ensure!(back == count + 1, "{back} of {} files are back", count + 1);
         let kept = fs::read_to_string(ground.tree.join("other.txt"))?;
-        ensure!(kept == work, "later work was lost");
+        ensure!(
+            kept == format!("work of round {run}"),
+            "later work was lost"
+        );
         remove_all(ground, count)?;
         let restore = ground
-            .step(&["restore", &before, "--yes", "--to"])
+            .step(&["restore", before, "--yes", "--to"])
             .arg(&target);
         Ground::note(&mut rows[2], ground.measure(&restore)?);
         tree::remove(&target)?;
-        if let Some(peer) = &peer {
+        if let Some(peer) = peer {
             Ground::note(
                 &mut rows[3],
-                restic(ground, peer, &Work::Restore { target: &target }, &place)?,
+                restic(ground, peer, &Work::Restore { target: &target }, place)?,
             );
             tree::remove(&target)?;
         }
@@ -94,7 +107,7 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
         tree::remove(&target)?;
         Ground::note(
             &mut rows[5],
-            ground.measure(&Step::new("cp").arg("-a").args([&copy, &target]))?,
+            ground.measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
         );
         tree::remove(&target)?;
     }
