@@ -370,7 +370,7 @@ fn a_file_a_list_and_a_root_that_is_gone() {
 #[test]
 fn what_can_not_be_done_is_one_line_and_touches_nothing() {
     let home = happened(&|tree| write(&tree.join("f"), "old"), &|tree| {
-        write(&tree.join("f"), "bad")
+        write(&tree.join("f"), "bad");
     });
     let ids = snapshots(&home);
     let live = picture(&home);
