@@ -31,7 +31,7 @@ Next: recoup snapshots                 what there is
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What to back up: directories, files, an etcd://HOST[:PORT][/PREFIX]; each is a source of its own, with its own snapshots
+    /// What to back up: directories, files, an `etcd://HOST[:PORT]/PREFIX`; each is a source of its own, with its own snapshots
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Label the snapshot (may be given several times)

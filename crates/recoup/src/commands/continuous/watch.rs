@@ -24,7 +24,7 @@ use crate::signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The directory, or an etcd://HOST[:PORT][/PREFIX]
+    /// The directory, or an `etcd://HOST[:PORT]/PREFIX`
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Gather changes for so many seconds before they become a point [default: 2; of an etcd: 1]
