@@ -20,7 +20,7 @@ use undo::{ContentMerge, Event, Ground, Proposal, UndoError, Way};
 
 use crate::backup::{Options, keep};
 use crate::error::{KeyspaceError, Result};
-use crate::value::{bytes_of, lease_of, raw_key};
+use crate::value::{lease_of, raw_key};
 
 /// Steps that are run in one go: their values are in memory meanwhile.
 const STEPS_AT_ONCE: usize = 4096;
@@ -95,14 +95,14 @@ impl<'a> Keyspace<'a> {
         let expect = match (seen, from) {
             (Some(Some(revision)), _) => Expect::ModRevision(revision),
             (Some(None), _) | (None, None) => Expect::Absent,
-            (None, Some(entry)) => Expect::Value(bytes_of(self.repository, entry)?),
+            (None, Some(entry)) => Expect::Value(self.repository.content(entry)?),
         };
         let keeps_lease = to.as_ref().is_some_and(|entry| lease_of(entry) != 0)
             && from.as_ref().is_some_and(|entry| lease_of(entry) != 0);
         Ok(Write {
             key: raw_key(&step.key)?,
             new: match to {
-                Some(entry) => Some(bytes_of(self.repository, entry)?),
+                Some(entry) => Some(self.repository.content(entry)?),
                 None => None,
             },
             expect,

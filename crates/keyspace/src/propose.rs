@@ -6,13 +6,14 @@ use etcd::KeyValue;
 use merge::content::{self, Verdict};
 use merge::{ChangeSet, Choice, Live, LiveTree, Rules};
 use model::plan::Step;
-use model::{Action, Change, Conflict, ConflictKind, Entry, PathKey, Plan, Xattrs};
+use model::{Change, Conflict, ConflictKind, Entry, PathKey, Xattrs};
 use std::sync::PoisonError;
+use undo::conflicts::{self, decide_each};
 use undo::{ContentMerge, Event, Proposal, Proposed};
 
 use crate::error::{KeyspaceError, Result};
 use crate::ground::Keyspace;
-use crate::value::{bytes_of, lease_of, name, without_lease};
+use crate::value::{lease_of, name, without_lease};
 
 /// The name under which a structured value is merged: values have no endings that would tell.
 const MERGED_AS: &[u8] = b"value.json";
@@ -86,7 +87,8 @@ impl Keyspace<'_> {
             ..Rules::flat()
         };
         let plan = merge::plan(&bare, &mut live, &rules)?;
-        let mut proposal = self.merge_contents(plan, &live, how)?;
+        let mut proposal =
+            conflicts::merge_contents(plan, how, |conflict| self.merge_content(conflict, &live))?;
         for step in &mut proposal.plan.steps {
             let keeps = live.lease(&step.key) != 0 && !was_leased(&step.key);
             put_lease(step, &live, keeps);
@@ -98,20 +100,14 @@ impl Keyspace<'_> {
     pub(crate) fn resolve_plan(&self, conflicts: &[Conflict], choice: Choice) -> Result<Proposal> {
         let keys: Vec<PathKey> = conflicts.iter().map(|it| it.key.clone()).collect();
         let mut live = LiveKeys::look(self, &keys)?;
-        let mut plan = Plan::default();
-        for conflict in conflicts {
-            // There is no place beside a key: both can't be had, so the live one stays.
-            let choice = match choice {
-                Choice::Both => Choice::Keep,
-                other => other,
-            };
-            let one = merge::resolve(conflict, choice, &mut live, &Rules::flat())?;
-            plan.steps.extend(one.steps);
-            plan.conflicts.extend(one.conflicts);
-            plan.kept.extend(one.kept);
-            plan.deferred.extend(one.deferred);
-        }
-        plan.steps.sort_by(|one, two| one.key.cmp(&two.key));
+        // There is no place beside a key: both can't be had, so the live one stays.
+        let choice = match choice {
+            Choice::Both => Choice::Keep,
+            other => other,
+        };
+        let mut plan = decide_each(conflicts, |conflict| {
+            merge::resolve(conflict, choice, &mut live, &Rules::flat())
+        })?;
         for step in &mut plan.steps {
             put_lease(step, &live, false);
         }
@@ -119,39 +115,6 @@ impl Keyspace<'_> {
             plan,
             ..Proposal::default()
         })
-    }
-
-    fn merge_contents(&self, plan: Plan, live: &LiveKeys, how: ContentMerge) -> Result<Proposal> {
-        let mut proposal = Proposal {
-            plan,
-            ..Proposal::default()
-        };
-        if how == ContentMerge::Off {
-            return Ok(proposal);
-        }
-        let conflicts = std::mem::take(&mut proposal.plan.conflicts);
-        for conflict in conflicts {
-            let Some(proposed) = self.merge_content(&conflict, live)? else {
-                proposal.plan.conflicts.push(conflict);
-                continue;
-            };
-            if how == ContentMerge::Propose {
-                proposal.proposed.push(proposed);
-                proposal.plan.conflicts.push(conflict);
-                continue;
-            }
-            let steps = &mut proposal.plan.steps;
-            let at = steps.partition_point(|step| step.key < conflict.key);
-            let step = Step {
-                key: conflict.key.clone(),
-                action: Action::Merge,
-                expects: conflict.live.clone(),
-                leaves: Some(proposed.entry),
-            };
-            steps.insert(at, step);
-            proposal.merged.insert(conflict.key, proposed.bytes);
-        }
-        Ok(proposal)
     }
 
     fn merge_content(&self, conflict: &Conflict, live: &LiveKeys) -> Result<Option<Proposed>> {
@@ -165,8 +128,8 @@ impl Keyspace<'_> {
         if conflict.kind != ConflictKind::EditedAfter {
             return Ok(None);
         }
-        let before = bytes_of(self.repository, before)?;
-        let after = bytes_of(self.repository, after)?;
+        let before = self.repository.content(before)?;
+        let after = self.repository.content(after)?;
         match content::merge(MERGED_AS, &before, &after, &now.value) {
             Verdict::Merged { bytes, how, .. } => {
                 let merged = KeyValue {

@@ -5,7 +5,7 @@ use model::{BlobId, Cancel, Monitor, PathKey};
 use repository::{MapReader, Repository};
 
 use crate::error::{KeyspaceError, Result};
-use crate::value::{bytes_of, lease_of, raw_key};
+use crate::value::{lease_of, raw_key};
 
 /// Keys that are written in one go: their values are in memory meanwhile.
 const KEYS_AT_ONCE: usize = 4096;
@@ -55,7 +55,7 @@ pub fn restore(
                 done.leased += 1;
                 continue;
             }
-            let value = bytes_of(repository, &entry)?;
+            let value = repository.content(&entry)?;
             done.bytes += value.len() as u64;
             writes.push(Write {
                 key: raw_key(&key)?,

@@ -4,7 +4,7 @@
 //! key was ephemeral, but two values are equal when their bytes are.
 
 use etcd::KeyValue;
-use model::{Content, Entry, Extent, Kind, PathKey, Xattr, Xattrs};
+use model::{Content, Entry, Kind, PathKey, Xattr, Xattrs};
 use repository::{Packer, Repository};
 
 use crate::error::{KeyspaceError, Result};
@@ -70,19 +70,4 @@ pub(crate) fn raw_key(key: &PathKey) -> Result<Vec<u8>> {
     etcd::keys::decode(key).ok_or_else(|| KeyspaceError::Foreign {
         path: key.to_path(),
     })
-}
-
-/// The bytes of a stored value.
-pub fn bytes_of(repository: &Repository, entry: &Entry) -> Result<Vec<u8>> {
-    if let Content::Inline(inline) = &entry.content {
-        return Ok(inline.clone());
-    }
-    let mut bytes = Vec::new();
-    for extent in repository.extents(entry)? {
-        match extent {
-            Extent::Data { id, .. } => bytes.extend_from_slice(&repository.read_blob(&id)?),
-            zeros => bytes.resize(bytes.len() + zeros.len() as usize, 0),
-        }
-    }
-    Ok(bytes)
 }

@@ -166,3 +166,15 @@ pub struct Operation {
     /// When and how it ended; `None` while it runs, or after a crash.
     pub ended: Option<(Timestamp, Ended)>,
 }
+
+impl Operation {
+    /// Whether it did what it was for, but for what it lists as open.
+    pub fn is_done(&self) -> bool {
+        matches!(&self.ended, Some((_, ended)) if ended.outcome == Outcome::Done)
+    }
+
+    /// Whether it took this incident of a source back.
+    pub fn took_back(&self, incident: u64, source: &[u8]) -> bool {
+        self.is_done() && self.begun.incident == Some(incident) && self.begun.source == source
+    }
+}

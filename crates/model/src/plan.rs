@@ -43,6 +43,14 @@ impl Action {
             Self::Beside => "beside",
         }
     }
+
+    /// Whether something has to be written out for it, from what is stored.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Create | Self::Replace | Self::Merge | Self::Beside => true,
+            Self::Remove | Self::Metadata | Self::Move { .. } => false,
+        }
+    }
 }
 
 /// One step of a plan.

@@ -14,4 +14,9 @@ impl Timestamp {
     pub const fn new(secs: i64, nanos: u32) -> Self {
         Self { secs, nanos }
     }
+
+    /// Nanoseconds since 1970: wide enough for every moment and for every difference of two.
+    pub const fn as_nanos(self) -> i128 {
+        self.secs as i128 * 1_000_000_000 + self.nanos as i128
+    }
 }

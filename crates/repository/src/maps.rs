@@ -174,6 +174,21 @@ impl Repository {
         })
     }
 
+    /// The whole content of an entry, in memory: for what is known to be short.
+    pub fn content(&self, entry: &Entry) -> Result<Vec<u8>> {
+        if let Content::Inline(inline) = &entry.content {
+            return Ok(inline.clone());
+        }
+        let mut bytes = Vec::new();
+        for extent in self.extents(entry)? {
+            match extent {
+                Extent::Data { id, .. } => bytes.extend_from_slice(&self.read_blob(&id)?),
+                zeros => bytes.resize(bytes.len() + zeros.len() as usize, 0),
+            }
+        }
+        Ok(bytes)
+    }
+
     /// The extended attributes of an entry, wherever they stand.
     pub fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {
         match &entry.xattrs {

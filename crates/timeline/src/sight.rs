@@ -22,7 +22,6 @@ pub(crate) struct Waiting {
 struct Wanted {
     subtree: bool,
     actor: Option<u64>,
-    settled: bool,
     /// It is, or was, a directory.
     directory: bool,
 }
@@ -32,8 +31,6 @@ struct Wanted {
 pub(crate) struct Sight {
     pub(crate) found: BTreeMap<PathKey, Option<Entry>>,
     pub(crate) actors: HashMap<PathKey, u64>,
-    /// Something was read while it was being written.
-    pub(crate) unsettled: bool,
     /// Files of several names, by device and inode: how many names each has, and which were seen.
     pub(crate) links: HashMap<(u64, u64), (u64, Vec<PathKey>)>,
     /// What could not be read: to be tried again.
@@ -50,12 +47,10 @@ impl Waiting {
             let wanted = self.keys.entry(key).or_insert(Wanted {
                 subtree: false,
                 actor: None,
-                settled: true,
                 directory: false,
             });
             wanted.directory |= dirty.what.has(What::DIRECTORY) || dirty.what.has(What::ENTRIES);
             wanted.subtree |= dirty.subtree || is_new_directory(dirty);
-            wanted.settled &= dirty.settled;
             wanted.actor = dirty.actor.map(|actor| actor.0).or(wanted.actor);
         }
     }
@@ -65,7 +60,6 @@ impl Waiting {
         for (key, more) in other.keys {
             let wanted = self.keys.entry(key).or_insert(more);
             wanted.subtree |= more.subtree;
-            wanted.settled &= more.settled;
             wanted.directory |= more.directory;
             wanted.actor = wanted.actor.or(more.actor);
         }
@@ -88,7 +82,6 @@ impl Waiting {
         self.keys.entry(key).or_insert(Wanted {
             subtree: false,
             actor: None,
-            settled: true,
             directory: false,
         });
     }
@@ -133,9 +126,6 @@ impl Looker<'_, '_> {
         let keys = self.wanted(waiting);
         self.keys(&keys, &mut sight)?;
         for (key, wanted) in &waiting.keys {
-            if !wanted.settled {
-                sight.unsettled = true;
-            }
             let is_directory = matches!(
                 sight.found.get(key),
                 Some(Some(entry)) if entry.kind == Kind::Directory
@@ -207,7 +197,6 @@ impl Looker<'_, '_> {
             },
         )?;
         for (key, mut entry, stat) in found {
-            sight.unsettled |= entry.unsettled;
             if stat.nlink > 1 && stat.kind != Kind::Directory {
                 entry.link = self.link_of(&key, entry.link)?;
                 let names = sight.links.entry((stat.dev, stat.ino)).or_default();

@@ -110,7 +110,7 @@ impl<'r> State<'r> {
                     lived_millis: at, ..
                 } = entry.record
             {
-                let since = nanos(last.time) - nanos(entry.time);
+                let since = last.time.as_nanos() - entry.time.as_nanos();
                 let millis = (since / 1_000_000).clamp(0, INTERVAL_MILLIS_MAX);
                 lived_millis = at + millis.unsigned_abs() as u64;
             }
@@ -335,11 +335,6 @@ impl<'r> State<'r> {
     }
 }
 
-/// Nanoseconds since 1970.
-fn nanos(time: Timestamp) -> i128 {
-    i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos)
-}
-
 /// For how long a source has been watched.
 #[derive(Debug)]
 struct Lived {
@@ -356,7 +351,7 @@ impl Lived {
         let reading = |(instant, wall): (Instant, Timestamp), since: Instant| Reading {
             boot: 0,
             monotonic: instant.saturating_duration_since(since),
-            wall_nanos: nanos(wall),
+            wall_nanos: wall.as_nanos(),
         };
         let now = (Instant::now(), wall);
         if let Some(last) = self.last.replace(now) {

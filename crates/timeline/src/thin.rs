@@ -134,10 +134,6 @@ fn finish_earlier(timeline: &mut Timeline<'_>) -> Result<()> {
     Ok(())
 }
 
-fn nanos(time: Timestamp) -> i128 {
-    i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos)
-}
-
 /// Each checkpoint that another one follows, by number, with the points between.
 fn intervals(states: &[Light]) -> Vec<(u64, &[Light])> {
     let checkpoints: Vec<usize> = (0..states.len())
@@ -323,11 +319,11 @@ impl Overview {
             let (from, to) = (pair[0], pair[1]);
             let (began, ended) = (self.states[from].lived, self.states[to].lived);
             let whole = ended.saturating_sub(began);
-            let since = |state: &Light, base: &Light| nanos(state.time) - nanos(base.time);
+            let since = |state: &Light, base: &Light| state.time.as_nanos() - base.time.as_nanos();
             let between = &self.states[from..to];
             let is_in_order = between
                 .windows(2)
-                .all(|two| nanos(two[0].time) <= nanos(two[1].time));
+                .all(|two| two[0].time.as_nanos() <= two[1].time.as_nanos());
             let last = since(&between[between.len() - 1], &between[0]);
             let slack = i128::from(CLOCK_SLACK.as_nanos() as u64);
             let is_sane = is_in_order && last <= whole.as_nanos() as i128 + slack;
@@ -335,7 +331,7 @@ impl Overview {
             let start = self.states[from].time;
             for (at, state) in (0..).zip(&mut self.states[from..to]).skip(1) {
                 state.lived = if is_sane {
-                    let since = (nanos(state.time) - nanos(start)).max(0);
+                    let since = (state.time.as_nanos() - start.as_nanos()).max(0);
                     began
                         + Duration::from_nanos(u64::try_from(since).unwrap_or(u64::MAX)).min(whole)
                 } else {
@@ -357,15 +353,9 @@ impl Overview {
         }
         let (operations, _) = repository.operations()?;
         Ok(alarms.any(|alarm| {
-            !operations.iter().any(|operation| {
-                let is_done = operation
-                    .ended
-                    .as_ref()
-                    .is_some_and(|(_, end)| end.outcome == model::operation::Outcome::Done);
-                operation.begun.incident == Some(alarm.number)
-                    && operation.begun.source == source
-                    && is_done
-            })
+            !operations
+                .iter()
+                .any(|operation| operation.took_back(alarm.number, source))
         }))
     }
 

@@ -20,11 +20,7 @@ pub fn amounts_of(plan: &Plan) -> Amounts {
             Action::Merge => amounts.merged += 1,
             Action::Beside => {}
         }
-        let writes = !matches!(
-            step.action,
-            Action::Remove | Action::Metadata | Action::Move { .. }
-        );
-        if let Some(leaves) = step.leaves.as_ref().filter(|_| writes)
+        if let Some(leaves) = step.leaves.as_ref().filter(|_| step.action.writes())
             && matches!(leaves.kind, Kind::File | Kind::Value)
         {
             amounts.bytes = amounts.bytes.saturating_add(leaves.size);

@@ -9,6 +9,7 @@ pub mod apply;
 pub mod amounts;
 pub mod event;
 pub mod ground;
+pub mod conflicts;
 pub mod verify;
 pub mod files;
 pub mod run;

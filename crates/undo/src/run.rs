@@ -81,8 +81,7 @@ impl Work<'_> {
         if !proposal.needs.fit() {
             return Err(UndoError::NoRoom(proposal.needs));
         }
-        let touched = touched(plan);
-        let safety = self.ground.keep(touched.clone().into())?;
+        let safety = self.ground.keep(touched(plan).into())?;
         let listed = self.store(plan, &proposal.merged)?;
         let begun = Begun {
             number: 0,

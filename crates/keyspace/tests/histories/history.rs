@@ -505,7 +505,7 @@ fn map_of(repository: &Repository, stored: &Stored) -> Map {
     let mut entries = reader.entries(stored.snapshot.root, &PathKey::root());
     let mut map = Map::new();
     while let Some((key, entry)) = entries.next().unwrap() {
-        let value = recoup_keyspace::value::bytes_of(repository, &entry).unwrap();
+        let value = repository.content(&entry).unwrap();
         map.insert(etcd::keys::decode(&key).unwrap(), value);
     }
     map

@@ -63,7 +63,7 @@ fn a_hundred_thousand_changes_in_one_point() {
     }];
     let one = |at: u64, kind: u64| Observed {
         key: key(&format!(
-            "home/user/work/project-{}/src/module-{}/file-{at}.rs",
+            "home/ann/projects/project-{}/src/module-{}/file-{at}.rs",
             at % 10,
             at % 1_000
         )),

@@ -16,7 +16,7 @@ use super::late::writers_in_the_way;
 use super::order::{Round, rounds};
 use super::place;
 use super::reverse::reversed;
-use super::site::{Notes, Site, locked};
+use super::site::{Notes, Site, Way, locked};
 use super::work::Work;
 use crate::error::{Result, UndoError};
 use crate::outcome::{Outcome, StepResult};
@@ -83,15 +83,6 @@ pub fn rollback(job: &Job<'_>) -> Result<Outcome> {
     Run::new(&job, &steps, indices, Way::Back)?.all()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    First,
-    Again,
-    /// Only puts away what was displaced, and puts back what was never compared.
-    Settle,
-    Back,
-}
-
 struct Run<'a> {
     site: Site<'a>,
     work: &'a Work,
@@ -133,9 +124,7 @@ impl<'a> Run<'a> {
             seen: job.seen,
             options: job.options,
             cancel: job.cancel,
-            resuming: way != Way::First,
-            settling: way == Way::Settle,
-            backwards: way == Way::Back,
+            way,
             device,
             writers: writers_in_the_way(steps, job.seen),
             notes: Notes::new(steps.len()),

@@ -22,6 +22,21 @@ const RACY_SECS: i64 = 2;
 /// A file open for writing that was written to this shortly before is in use.
 const BUSY_SECS: i64 = 2;
 
+/// How the steps are gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// For the first time.
+    First,
+    /// An earlier run may have done any part of any step.
+    Again,
+    /// The same, but nothing is placed that is not live already: what was displaced is put away, and what
+    /// was never compared is put back.
+    Settle,
+    /// Backwards, after that: what is placed was displaced before, so that directories are to be given their
+    /// attributes.
+    Back,
+}
+
 /// Everything that a step needs.
 pub(super) struct Site<'a> {
     pub(super) live: TreeWriter,
@@ -41,12 +56,7 @@ pub(super) struct Site<'a> {
     pub(super) seen: &'a Seen,
     pub(super) options: &'a Options,
     pub(super) cancel: &'a Cancel,
-    /// An earlier run may have done any part of any step.
-    pub(super) resuming: bool,
-    /// Nothing is to be placed that is not live already.
-    pub(super) settling: bool,
-    /// What is placed was displaced before, so that directories are to be given their attributes.
-    pub(super) backwards: bool,
+    pub(super) way: Way,
     /// Number of the file system.
     pub(super) device: u64,
     /// Who had which file open for writing when the work began.
@@ -117,6 +127,11 @@ pub(super) enum NoParent {
 pub(super) type Answer = Result<StepResult, SourceError>;
 
 impl Site<'_> {
+    /// Whether an earlier run may have done any part of any step.
+    pub(super) fn is_resuming(&self) -> bool {
+        self.way != Way::First
+    }
+
     /// Says what became of a step, unless that is known.
     pub(super) fn set(&self, index: usize, result: StepResult) {
         let _ = self.notes.results[index].set(result);

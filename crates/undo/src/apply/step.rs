@@ -12,7 +12,7 @@ mod subtree;
 use model::Action;
 
 use super::order::Round;
-use super::site::{Answer, Site};
+use super::site::{Answer, Site, Way};
 use crate::outcome::StepResult;
 
 impl Site<'_> {
@@ -34,7 +34,7 @@ impl Site<'_> {
             (Action::Replace | Action::Merge, _) => self.replace(index),
             (Action::Remove, _) => self.remove(index),
             (Action::Metadata, _) => self.metadata(index),
-            (Action::Beside, _) if self.backwards => self.take_back_beside(index),
+            (Action::Beside, _) if self.way == Way::Back => self.take_back_beside(index),
             (Action::Beside, _) => self.put_wanted_beside(index),
         };
         self.note(index, answer);

@@ -1,12 +1,13 @@
 //! From an event to a plan for a live tree.
 
 use merge::{ChangeSet, Choice, Rules};
-use model::{Action, Change, Conflict, Kept, Kind, PathKey, Plan};
+use model::{Change, Conflict, Kept, Kind, PathKey, Plan};
 use source::files::write::TreeWriter;
 
 use super::folding::fold;
 use super::ground::{Files, Looks};
 use super::live::LiveFiles;
+use crate::conflicts::decide_each;
 use crate::error::Result;
 use crate::event::Event;
 use crate::ground::{ContentMerge, Proposal};
@@ -97,11 +98,7 @@ impl Files<'_> {
     fn needs(&self, plan: &Plan) -> Result<Needs> {
         let mut needs = Needs::default();
         for step in &plan.steps {
-            let places = matches!(
-                step.action,
-                Action::Create | Action::Replace | Action::Merge | Action::Beside
-            );
-            if let Some(leaves) = step.leaves.as_ref().filter(|_| places) {
+            if let Some(leaves) = step.leaves.as_ref().filter(|_| step.action.writes()) {
                 needs.inodes += 1;
                 if leaves.kind == Kind::File {
                     needs.bytes = needs.bytes.saturating_add(leaves.size);
@@ -117,8 +114,7 @@ impl Files<'_> {
         Ok(needs)
     }
 
-    /// The plan that decides conflicts. They are decided one by one, and what each asks of the tree is
-    /// put together: of a key that several name, the first word counts.
+    /// The plan that decides conflicts.
     pub(super) fn resolve_plan(
         &self,
         event: &Event,
@@ -144,16 +140,9 @@ impl Files<'_> {
             untouched: None,
             ..Rules::tree(&|_| true)
         };
-        let mut plan = Plan::default();
-        for conflict in conflicts {
-            let one = merge::resolve(conflict, choice, &mut live, &rules)?;
-            plan.steps.extend(one.steps);
-            plan.conflicts.extend(one.conflicts);
-            plan.kept.extend(one.kept);
-            plan.deferred.extend(one.deferred);
-        }
-        plan.steps.sort_by(|one, two| one.key.cmp(&two.key));
-        plan.steps.dedup_by(|later, first| later.key == first.key);
+        let plan = decide_each(conflicts, |conflict| {
+            merge::resolve(conflict, choice, &mut live, &rules)
+        })?;
         self.remember(Looks {
             seen: live
                 .stats()

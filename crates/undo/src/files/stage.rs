@@ -81,11 +81,8 @@ impl Files<'_> {
             let mut builder = Builder::new(params, entry_bytes, &mut nodes);
             let mut value = Vec::new();
             for (index, step) in plan.steps.iter().enumerate() {
-                let places = matches!(
-                    step.action,
-                    Action::Create | Action::Replace | Action::Merge | Action::Beside
-                );
-                let Some(leaves) = step.leaves.as_ref().filter(|_| places && wanted(index)) else {
+                let is_staged = step.action.writes() && wanted(index);
+                let Some(leaves) = step.leaves.as_ref().filter(|_| is_staged) else {
                     continue;
                 };
                 let mut entry = leaves.clone();

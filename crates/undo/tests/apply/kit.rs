@@ -403,10 +403,7 @@ pub(crate) fn options() -> Options {
 pub(crate) fn stage(staged: &Path, plan: &Plan) {
     let mut times = Vec::new();
     for step in &plan.steps {
-        if matches!(
-            step.action,
-            Action::Remove | Action::Metadata | Action::Move { .. }
-        ) {
+        if !step.action.writes() {
             continue;
         }
         let path = staged.join(path_of(&step.key));

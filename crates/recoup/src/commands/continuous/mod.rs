@@ -1,7 +1,8 @@
 //! Continuous protection: watching, and what came of it.
 
-pub(super) mod hook;
+mod hook;
 pub(crate) mod incidents;
+pub(super) mod tell;
 pub(crate) mod watch;
 pub(crate) mod timeline;
 pub(crate) mod pin;

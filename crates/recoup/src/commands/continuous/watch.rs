@@ -11,8 +11,8 @@ use serde_json::json;
 use source::files::watch::{Capture, CaptureInfo};
 use timeline::{Event, WatchOptions};
 
-use super::incidents::{self, IncidentLine};
-use super::{hook, watched_lock};
+use super::tell::{self, Totals};
+use super::watched_lock;
 use crate::access::busy::Busy;
 use crate::access::{first_use, open, own};
 use crate::commands::{live_options, make, store};
@@ -70,11 +70,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let mut show = Show {
         root: text::path(&source),
         source: source.clone(),
-        points: 0,
-        changes: 0,
-        stored_bytes: 0,
+        totals: Totals::default(),
         began: Instant::now(),
-        failed: None,
     };
     timeline::watch(
         &opened.repository,
@@ -83,13 +80,11 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         &Silent,
         &cancel,
         &mut |event| {
-            if let Err(failure) = show.event(&event, context) {
-                // Nobody listens any more: there is no use in going on talking, but in watching.
-                show.failed.get_or_insert(failure);
-            }
+            // Where nobody listens any more there is no use in talking, but in watching.
+            let _ = show.event(&event, context);
         },
     )?;
-    show.end(context)?;
+    show.totals.end("changed", context)?;
     Ok(Exit::Ok)
 }
 
@@ -97,11 +92,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
 struct Show {
     root: String,
     source: Vec<u8>,
-    points: u64,
-    changes: u64,
-    stored_bytes: u64,
+    totals: Totals,
     began: Instant,
-    failed: Option<Failure>,
 }
 
 impl Show {
@@ -120,9 +112,7 @@ impl Show {
                 stored_bytes,
                 lag,
             } => {
-                self.points += 1;
-                self.changes += changes;
-                self.stored_bytes += stored_bytes;
+                self.totals.add(*changes, *stored_bytes);
                 let line = json!({
                     "id": id.to_hex(),
                     "time": text::rfc3339(*time),
@@ -143,21 +133,9 @@ impl Show {
                 let line = json!({ "dropped": thinning.dropped, "kept": thinning.kept });
                 context.sink.json("thinned", &line)?;
             }
-            Event::Incident(incident) => {
-                let line = IncidentLine::new(incident, &self.source, None);
-                context.sink.json("incident", &line)?;
-                context.terminal.finish_progress();
-                let words = incidents::words(incident);
-                context.terminal.warn(&words);
-                hook::run(incident, &self.source, context);
-            }
+            Event::Incident(incident) => tell::incident(incident, &self.source, context)?,
             Event::Trouble { message, waiting } => {
-                let line = json!({ "message": message, "waiting": waiting });
-                context.sink.json("trouble", &line)?;
-                context.terminal.warn(&format!(
-                    "failed to {message}; it is tried again, {} meanwhile",
-                    text::counted(*waiting, "path waits", "paths wait")
-                ));
+                tell::trouble(message, *waiting, ("path waits", "paths wait"), context)?;
             }
         }
         context.sink.flush()
@@ -201,7 +179,7 @@ impl Show {
             "{now}  {}, lag {:.1} s; {} so far, {} a day at this rate",
             text::counted(changes, "change", "changes"),
             lag.as_secs_f64(),
-            text::counted(self.points, "point", "points"),
+            text::counted(self.totals.points, "point", "points"),
             text::size(self.per_day())
         );
         if context.terminal.shows_progress() && !context.sink.is_json() {
@@ -214,22 +192,6 @@ impl Show {
     fn per_day(&self) -> u64 {
         const DAY_SECS: f64 = 86_400.0;
         let seconds = self.began.elapsed().as_secs_f64().max(1.0);
-        (self.stored_bytes as f64 / seconds * DAY_SECS) as u64
-    }
-
-    fn end(&self, context: &mut Context) -> Result<()> {
-        context.terminal.finish_progress();
-        let summary = json!({
-            "points": self.points,
-            "changes": self.changes,
-            "stored_bytes": self.stored_bytes,
-        });
-        context.sink.json("summary", &summary)?;
-        context.sink.line(&format!(
-            "Stopped   {}, {}, {} stored; what was changed stays protected up to here",
-            text::counted(self.points, "point", "points"),
-            text::counted(self.changes, "change", "changes"),
-            text::size(self.stored_bytes)
-        ))
+        (self.totals.stored_bytes as f64 / seconds * DAY_SECS) as u64
     }
 }

@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::access::busy::Busy;
 use crate::access::open;
-use crate::commands::continuous::incidents::{self, IncidentLine};
-use crate::commands::continuous::{hook, watched_lock};
+use crate::commands::continuous::tell::{self, Totals};
+use crate::commands::continuous::watched_lock;
 use crate::commands::make;
 use crate::commands::store::connect as store;
 use crate::context::{self, Context};
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Exit, Result};
 use crate::output::text;
 use crate::signals;
 
@@ -41,10 +41,7 @@ pub(in crate::commands) fn run(
     };
     let mut show = Show {
         source: address.to_string(),
-        points: 0,
-        changes: 0,
-        stored_bytes: 0,
-        failed: None,
+        totals: Totals::default(),
     };
     keyspace::watch::watch(
         &opened.repository,
@@ -53,23 +50,18 @@ pub(in crate::commands) fn run(
         &Silent,
         &cancel,
         &mut |event| {
-            if let Err(failure) = show.event(&event, context) {
-                // Nobody listens any more: there is no use in going on talking, but in watching.
-                show.failed.get_or_insert(failure);
-            }
+            // Where nobody listens any more there is no use in talking, but in watching.
+            let _ = show.event(&event, context);
         },
     )?;
-    show.end(context)?;
+    show.totals.end("written", context)?;
     Ok(Exit::Ok)
 }
 
 /// Tells of what happens.
 struct Show {
     source: String,
-    points: u64,
-    changes: u64,
-    stored_bytes: u64,
-    failed: Option<Failure>,
+    totals: Totals,
 }
 
 impl Show {
@@ -106,11 +98,7 @@ impl Show {
                 ));
             }
             Event::Incident(incident) => {
-                let source = self.source.as_bytes();
-                let line = IncidentLine::new(incident, source, None);
-                context.sink.json("incident", &line)?;
-                context.terminal.warn(&incidents::words(incident));
-                hook::run(incident, source, context);
+                tell::incident(incident, self.source.as_bytes(), context)?;
             }
             Event::Connection { what, is_there } => {
                 if !is_there {
@@ -119,12 +107,7 @@ impl Show {
                 }
             }
             Event::Trouble { message, waiting } => {
-                let line = json!({ "message": message, "waiting": waiting });
-                context.sink.json("trouble", &line)?;
-                context.terminal.warn(&format!(
-                    "failed to {message}; it is tried again, {} meanwhile",
-                    text::counted(*waiting, "key waits", "keys wait")
-                ));
+                tell::trouble(message, *waiting, ("key waits", "keys wait"), context)?;
             }
         }
         context.sink.flush()
@@ -157,9 +140,7 @@ impl Show {
         else {
             return Ok(());
         };
-        self.points += 1;
-        self.changes += changes;
-        self.stored_bytes += stored_bytes;
+        self.totals.add(*changes, *stored_bytes);
         let is_blurred = *class == Class::Blurred;
         let line = json!({
             "id": id.to_hex(),
@@ -178,21 +159,6 @@ impl Show {
             text::counted(*changes, "change", "changes"),
             lag.as_secs_f64(),
             if is_blurred { ", blurred" } else { "" },
-        ))
-    }
-
-    fn end(&self, context: &mut Context) -> Result<()> {
-        let summary = json!({
-            "points": self.points,
-            "changes": self.changes,
-            "stored_bytes": self.stored_bytes,
-        });
-        context.sink.json("summary", &summary)?;
-        context.sink.line(&format!(
-            "Stopped   {}, {}, {} stored; what was written stays protected up to here",
-            text::counted(self.points, "point", "points"),
-            text::counted(self.changes, "change", "changes"),
-            text::size(self.stored_bytes)
         ))
     }
 }

@@ -75,9 +75,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     context.sink.json_count(gone.len() as u64)?;
     table(&gone, context)?;
-    if let Some(first) = gone.first()
-        && !context.sink.is_json()
-    {
+    if context.sink.is_json() {
+        return Ok(Exit::Ok);
+    }
+    if let Some(first) = gone.first() {
         let place = format!(
             "{}:{}",
             first.last.id.short(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::operation::{Listed, Operation, OperationKind, Outcome};
+use model::operation::{Listed, Operation, OperationKind};
 use model::{Conflict, Incident, PathKey, Plan};
 use repository::Stored;
 
@@ -40,10 +40,8 @@ pub(super) fn open_conflicts(
 ) -> Result<Vec<Conflict>> {
     let number = operation.begun.number;
     let later = |kind| {
-        all.iter().filter(move |op| {
-            let done = matches!(&op.ended, Some((_, ended)) if ended.outcome == Outcome::Done);
-            op.begun.of == Some(number) && op.begun.kind == kind && done
-        })
+        let of = move |op: &&Operation| op.begun.of == Some(number) && op.begun.kind == kind;
+        all.iter().filter(of).filter(|op| op.is_done())
     };
     if later(OperationKind::Redo).next().is_some() {
         return Ok(Vec::new());
@@ -100,11 +98,9 @@ pub(in crate::commands) fn incidents(
     for source in sources {
         let timeline = opened.repository.timeline(&host, source)?;
         for (incident, keys) in timeline.incidents()? {
-            let undone = operations.iter().find(|op| {
-                op.begun.incident == Some(incident.number)
-                    && op.begun.source == source
-                    && matches!(&op.ended, Some((_, ended)) if ended.outcome == Outcome::Done)
-            });
+            let undone = operations
+                .iter()
+                .find(|op| op.took_back(incident.number, source));
             found.push(FoundIncident {
                 source: source.to_vec(),
                 undone: undone.map(|op| op.begun.number),

@@ -40,7 +40,7 @@ impl Site<'_> {
     ) -> Result<bool, SourceError> {
         let step = &self.steps[index];
         // An earlier run may have come as far as that.
-        if self.resuming && self.is_beside(index, at)? {
+        if self.is_resuming() && self.is_beside(index, at)? {
             return Ok(true);
         }
         let inside = self.directory_inside(index)?;

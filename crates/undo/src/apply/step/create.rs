@@ -61,7 +61,7 @@ impl Site<'_> {
         name: &[u8],
     ) -> Result<bool, SourceError> {
         match &step.leaves {
-            Some(leaves) if self.resuming => self.name_holds(from, name, leaves),
+            Some(leaves) if self.is_resuming() => self.name_holds(from, name, leaves),
             leaves => Ok(leaves.is_some()),
         }
     }
@@ -71,7 +71,7 @@ impl Site<'_> {
         let step = &self.steps[index];
         match self.look(step, at, name)? {
             Look::Already(_) => Ok(StepResult::AlreadyDone),
-            Look::Absent if !self.resuming => Ok(StepResult::NotStaged),
+            Look::Absent if !self.is_resuming() => Ok(StepResult::NotStaged),
             _ if self.is_beside(index, at)? => Ok(StepResult::Conflict(ConflictKind::PathReused)),
             Look::Expected { .. } => Ok(StepResult::NotStaged),
             // Placed before, and changed or removed since.

@@ -139,7 +139,7 @@ impl Site<'_> {
         at: &Directory,
         name: &[u8],
     ) -> Result<bool, SourceError> {
-        if self.hands.guarded || !self.resuming {
+        if self.hands.guarded || !self.is_resuming() {
             return Ok(false);
         }
         let there = self.hands.look(at, name)?;
@@ -154,7 +154,7 @@ impl Site<'_> {
         from: &PathKey,
         standing: &Standing,
     ) -> Result<(), SourceError> {
-        if self.hands.guarded || !self.resuming {
+        if self.hands.guarded || !self.is_resuming() {
             return Ok(());
         }
         if let Ok((at, name)) = self.live_place(from)?

@@ -25,7 +25,7 @@ impl Site<'_> {
                 }
                 self.remove_file(index, &at, name, &stat, racy)
             }
-            Look::Absent if self.resuming => self.settle_removed(index, &at, name),
+            Look::Absent if self.is_resuming() => self.settle_removed(index, &at, name),
             Look::Absent | Look::Already(_) => Ok(StepResult::AlreadyDone),
             Look::Other(_) => Ok(changed_meanwhile()),
         }

@@ -9,7 +9,7 @@ use source::files::Stat;
 use source::files::write::{Directory, Emptied, Swap};
 
 use super::create::changed_meanwhile;
-use crate::apply::site::{Answer, Look, Site};
+use crate::apply::site::{Answer, Look, Site, Way};
 use crate::outcome::StepResult;
 
 /// Both ends of an exchange.
@@ -30,7 +30,7 @@ impl Site<'_> {
             return Ok(changed_meanwhile());
         };
         let look = self.look(step, &at, name)?;
-        if self.backwards && matches!(look, Look::Expected { .. }) {
+        if self.way == Way::Back && matches!(look, Look::Expected { .. }) {
             self.make_source_directory(step)?;
         }
         let Some((from, from_name)) = self.place_if_any(self.source, &step.key)? else {
@@ -82,7 +82,7 @@ impl Site<'_> {
                 return Ok(StepResult::NotStaged);
             }
             subtree
-        } else if self.resuming && !self.is_source(step, &ends.from, ends.from_name)? {
+        } else if self.is_resuming() && !self.is_source(step, &ends.from, ends.from_name)? {
             return Ok(StepResult::NotStaged);
         } else {
             None
@@ -219,7 +219,7 @@ impl Site<'_> {
     /// Puts what was to stand at the key beside it, for a person to choose; what was merged with a live
     /// file that is no longer the same is of no use.
     pub(super) fn offer_beside(&self, ends: &Ends<'_>) -> Result<(), SourceError> {
-        if self.steps[ends.index].action == Action::Replace && !self.settling {
+        if self.steps[ends.index].action == Action::Replace && self.way != Way::Settle {
             self.put_beside(ends.index, &ends.from, ends.from_name, &ends.at)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use source::files::write::{Emptied, Swap};
 
 use super::create::changed_meanwhile;
 use super::replace::{Ends, is_directory};
-use crate::apply::site::{Answer, Look, Site};
+use crate::apply::site::{Answer, Look, Site, Way};
 use crate::outcome::StepResult;
 
 /// What stands under a key in the source.
@@ -61,7 +61,7 @@ impl Site<'_> {
 
     /// The live path holds what the step leaves.
     pub(super) fn settle_placed(&self, ends: &Ends<'_>) -> Answer {
-        if !self.resuming {
+        if !self.is_resuming() {
             return Ok(StepResult::AlreadyDone);
         }
         match self.left_over(ends)? {
@@ -85,7 +85,7 @@ impl Site<'_> {
 
     /// Something that the plan does not know is at the live path.
     pub(super) fn settle_other(&self, ends: &Ends<'_>) -> Answer {
-        if !self.resuming {
+        if !self.is_resuming() {
             self.offer_beside(ends)?;
             return Ok(changed_meanwhile());
         }
@@ -101,11 +101,11 @@ impl Site<'_> {
 
     /// Nothing is at the live path.
     pub(super) fn settle_absent(&self, ends: &Ends<'_>) -> Answer {
-        if !self.resuming {
+        if !self.is_resuming() {
             return Ok(changed_meanwhile());
         }
         let leaves = &self.steps[ends.index].leaves;
-        if self.backwards && is_directory(leaves) && self.expected_is_in_sink(ends)? {
+        if self.way == Way::Back && is_directory(leaves) && self.expected_is_in_sink(ends)? {
             return self.create(ends.index);
         }
         match self.left_over(ends)? {
@@ -132,7 +132,7 @@ impl Site<'_> {
             return Ok(Left::Nothing);
         };
         // In a quarantine, directories only hold what was displaced from beneath them.
-        if self.backwards && stat.kind == Kind::Directory && !is_directory(&step.expects) {
+        if self.way == Way::Back && stat.kind == Kind::Directory && !is_directory(&step.expects) {
             return Ok(Left::Nothing);
         }
         let holds = |entry: &Option<model::Entry>| match entry {

@@ -7,7 +7,7 @@ use source::files::Stat;
 use source::files::write::{Directory, Swap};
 
 use super::create::changed_meanwhile;
-use crate::apply::site::{Answer, Look, Site, locked};
+use crate::apply::site::{Answer, Look, Site, Way, locked};
 use crate::outcome::StepResult;
 
 impl Site<'_> {
@@ -103,7 +103,7 @@ impl Site<'_> {
         self.live.forget(key.as_bytes());
         // What is put into them later changes their times; what comes from a quarantine has lost its
         // attributes altogether.
-        let unfinished = self.backwards || self.steps_beneath(index) > inside.len();
+        let unfinished = self.way == Way::Back || self.steps_beneath(index) > inside.len();
         if unfinished {
             locked(&self.notes.unfinished).push((index, *staged));
         }
@@ -141,7 +141,7 @@ impl Site<'_> {
         match self.look(&self.steps[index], at, name)? {
             Look::Already(stat) => Ok(self.directory_stands(index, stat)),
             // Made by an earlier run, which did not come to setting its attributes.
-            Look::Other(stat) if self.resuming && is_bare(&stat) => {
+            Look::Other(stat) if self.is_resuming() && is_bare(&stat) => {
                 locked(&self.notes.unfinished).push((index, stat));
                 Ok(StepResult::Done)
             }
@@ -154,7 +154,7 @@ impl Site<'_> {
 
     /// An earlier run may have placed it, and not have come to setting its time.
     fn directory_stands(&self, index: usize, stat: Stat) -> StepResult {
-        if self.resuming {
+        if self.is_resuming() {
             locked(&self.notes.unfinished).push((index, stat));
         }
         StepResult::AlreadyDone
@@ -173,7 +173,7 @@ impl Site<'_> {
         match self.look(&self.steps[index], at, name)? {
             Look::Already(stat) => Ok(self.directory_stands(index, stat)),
             Look::Other(stat) if stat.kind == Kind::Directory => {
-                if self.resuming && is_bare(&stat) {
+                if self.is_resuming() && is_bare(&stat) {
                     locked(&self.notes.unfinished).push((index, stat));
                     return Ok(StepResult::Done);
                 }
