@@ -42,4 +42,4 @@ pub use repair::{Rebuilt, RepairOptions};
 pub use repository::{Repository, Warning};
 pub use session::{Session, Written};
 pub use snapshots::Stored;
-pub use timeline::{Timeline, TimelineEntry};
+pub use timeline::{Appended, Timeline, TimelineEntry};

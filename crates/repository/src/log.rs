@@ -22,6 +22,9 @@ use crate::repository::Repository;
 /// stored, so somebody makes progress.
 const TRIES_MAX: usize = 1000;
 
+/// Numbers that a record may have: those before and behind are numbers too.
+const NUMBERS: std::ops::Range<u64> = 1..u64::MAX - 1;
+
 /// The place behind the last record of a log.
 #[derive(Debug, Clone)]
 pub struct LogEnd {
@@ -67,10 +70,11 @@ pub struct Numbered {
 
 impl Repository {
     /// The numbers of the records of a log, ascending.
-    pub fn log_numbers(&self, log: LogId) -> Result<Vec<u64>> {
+    pub(crate) fn log_numbers(&self, log: LogId) -> Result<Vec<u64>> {
         let names = self.storage().list(ObjectKind::Log)?;
         let numbers = names.into_iter().filter_map(|(name, _)| match name {
-            ObjectName::Log(of, number) if of == log => Some(number),
+            // Ours count from 1, and never come to the other end: somebody else's may be any.
+            ObjectName::Log(of, number) if of == log && NUMBERS.contains(&number) => Some(number),
             _ => None,
         });
         Ok(numbers.collect())
@@ -189,16 +193,16 @@ impl Repository {
         Ok(LogEnd::new(last.saturating_add(1), previous))
     }
 
-    /// Stores the next record of a log, durably, and moves `end` behind it. Fails with `AlreadyExists`
-    /// if somebody else was first.
-    pub fn log_append_at(
+    /// Stores the next record of a log, durably, and moves `end` behind it; gives its number and the bytes
+    /// that it takes. Fails with `AlreadyExists` if somebody else was first.
+    pub(crate) fn log_append_at(
         &self,
         log: LogId,
         end: &mut LogEnd,
         time: Timestamp,
         kind: u64,
         body: Vec<u8>,
-    ) -> Result<u64> {
+    ) -> Result<(u64, u64)> {
         let name = ObjectName::Log(log, end.next);
         let mut record = encode_log_record(&LogRecord {
             time,
@@ -233,14 +237,17 @@ impl Repository {
         let offset = bytes.len() as u64;
         key.seal(Part::Record, offset, &mut record, 0);
         bytes.extend_from_slice(&record);
-        self.storage().put_new(&name, &bytes)?;
+        if let Err(error) = self.storage().put_new(&name, &bytes) {
+            end.keys = after_failure(&end.keys, keys, end.next);
+            return Err(error.into());
+        }
         let number = end.next;
         *end = LogEnd {
             next: number + 1,
             previous: Some(hash),
             keys,
         };
-        Ok(number)
+        Ok((number, bytes.len() as u64))
     }
 
     /// Stores a record behind the last one, whoever else writes. `body` is given the records that are
@@ -257,7 +264,7 @@ impl Repository {
             let body = body(self)?;
             match self.log_append_at(log, &mut end, time, kind, body) {
                 Err(RepositoryError::Storage(StorageError::AlreadyExists { .. })) => {}
-                done => return done,
+                done => return Ok(done?.0),
             }
         }
         Err(RepositoryError::Poisoned)
@@ -276,6 +283,18 @@ fn gaps(log: LogId, numbers: &[u64], replaced: &[Thinned], wrong: &mut Vec<Repos
         }
         expected = number.saturating_add(1);
     }
+}
+
+/// Where keys come from after a record could not be stored. Its bytes may have been seen, and the offset is
+/// the nonce: the key of this number must not be used for others. And a chain begins with the record that
+/// was to begin it, or not at all.
+fn after_failure(before: &LogKeys, tried: LogKeys, number: u64) -> LogKeys {
+    if let (LogKeys::Chained(_), LogKeys::Chained(mut chain)) = (before, tried)
+        && chain.advance(number + 1)
+    {
+        return LogKeys::Chained(chain);
+    }
+    LogKeys::Wrapped
 }
 
 /// The id in the header of a record: the log, then the number.

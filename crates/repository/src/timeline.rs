@@ -96,6 +96,17 @@ impl Repository {
     }
 }
 
+/// A record that was stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    /// Its number.
+    pub number: u64,
+    /// Its name, as that of a state.
+    pub id: SnapshotId,
+    /// Bytes that it takes.
+    pub stored_bytes: u64,
+}
+
 impl<'r> Timeline<'r> {
     /// Numbers of the records, ascending.
     pub fn numbers(&self) -> &[u64] {
@@ -126,27 +137,31 @@ impl<'r> Timeline<'r> {
         }))
     }
 
-    /// Appends a record, durably; gives its number and its name. Where somebody else was first (a pin,
+    /// Appends a record, durably. Where somebody else was first (a pin,
     /// say), it goes behind theirs. Keys of the records behind a checkpoint follow from that one's.
     pub fn append(
         &mut self,
         end: &mut LogEnd,
         time: Timestamp,
         record: &TimelineRecord,
-    ) -> Result<(u64, SnapshotId)> {
-        if matches!(record, TimelineRecord::Checkpoint { .. }) {
-            end.keys = LogKeys::Begin;
-        }
+    ) -> Result<Appended> {
         let body = encode_record(record);
         let kind = kind_of(record);
         for _ in 0..TRIES_MAX {
+            if matches!(record, TimelineRecord::Checkpoint { .. }) {
+                end.keys = LogKeys::Begin;
+            }
             let tried = self
                 .repository
                 .log_append_at(self.log, end, time, kind, body.clone());
             match tried {
-                Ok(number) => {
+                Ok((number, stored_bytes)) => {
                     self.numbers.push(number);
-                    return Ok((number, SnapshotId(end.previous.unwrap_or_default())));
+                    return Ok(Appended {
+                        number,
+                        id: SnapshotId(end.previous.unwrap_or_default()),
+                        stored_bytes,
+                    });
                 }
                 Err(RepositoryError::Storage(StorageError::AlreadyExists { .. })) => {
                     let keys = end.keys.clone();
@@ -169,19 +184,34 @@ impl<'r> Timeline<'r> {
 
     /// Removes what a record stands in for and what is still there.
     pub fn remove_replaced(&mut self, thinned: &Thinned) -> Result<()> {
-        let gone = self.numbers.clone();
-        for number in gone.into_iter().filter(|&number| thinned.has(number)) {
-            self.repository.log_remove(self.log, number)?;
+        let mut left = Vec::with_capacity(self.numbers.len());
+        for &number in &self.numbers {
+            if thinned.has(number) && self.may_go(number, thinned)? {
+                self.repository.log_remove(self.log, number)?;
+            } else {
+                left.push(number);
+            }
         }
-        self.numbers.retain(|&number| !thinned.has(number));
+        self.numbers = left;
         self.thinned = OnceLock::new();
         Ok(())
     }
 
-    /// Bytes that a record takes.
-    pub fn stored_bytes(&self, number: u64) -> Result<u64> {
-        let name = ObjectName::Log(self.log, number);
-        Ok(self.repository.storage().size(&name)?)
+    /// Whether a record is one that another may stand in for: a point of the same interval, or what stood in
+    /// for such before. Who may only write can say that a record stands in for
+    /// anything, and must not have anything removed by that.
+    fn may_go(&self, number: u64, by: &Thinned) -> Result<bool> {
+        let entry = match self.entry(number) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(false),
+            Err(error) if error.is_damage() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(match entry.record {
+            TimelineRecord::Point(point) => point.base == by.base,
+            TimelineRecord::Thinned(thinned) => thinned.base == by.base && thinned != *by,
+            _ => false,
+        })
     }
 
     /// What stands in for points that are gone, by the number of the checkpoint that begins the interval,

@@ -266,9 +266,9 @@ impl<'r> State<'r> {
     }
 
     fn append(&mut self, record: &TimelineRecord, time: Timestamp) -> Result<(u64, SnapshotId)> {
-        let (number, id) = self.timeline.append(&mut self.end, time, record)?;
-        self.log_bytes += self.timeline.stored_bytes(number)?;
-        Ok((number, id))
+        let stored = self.timeline.append(&mut self.end, time, record)?;
+        self.log_bytes += stored.stored_bytes;
+        Ok((stored.number, stored.id))
     }
 
     /// Lets time pass, by the wall clock that is handed in and one that can't be set: the source ages by
