@@ -8,7 +8,7 @@ use model::{Content, Device, Entry, Kind, LinkId, Timestamp, Xattr, Xattrs};
 
 use crate::error::FormatError;
 use crate::extents::{blob_id, read_extents, write_extents};
-use crate::fields::{self, Field, Refused};
+use crate::fields::{self, Field, Refused, Written, optional};
 
 /// Longest encoded entry. A link target of 4 KiB, the longest there is, and lists of 512 bytes, beyond
 /// which writers put them into blobs of their own, stay well below.
@@ -43,8 +43,6 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     // Writing into a vector can't fail.
     let _ = write_entry(entry, &mut encoder);
 }
-
-type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
 
 fn write_entry<W: Write>(entry: &Entry, e: &mut Encoder<W>) -> Written<W> {
     let inline_xattrs = match &entry.xattrs {
@@ -304,5 +302,30 @@ pub(crate) fn read_time(d: &mut Decoder<'_>) -> Read<Timestamp> {
         Ok(time)
     } else {
         Err(wrong())
+    }
+}
+
+/// Writes an entry of a record, as the bytes that it is encoded to, or null where there is none.
+pub(crate) fn write_optional<W: Write>(entry: Option<&Entry>, e: &mut Encoder<W>) -> Written<W> {
+    match entry {
+        None => _ = e.null()?,
+        Some(entry) => {
+            let mut bytes = Vec::new();
+            encode_entry(entry, &mut bytes);
+            e.bytes(&bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`write_optional`] writes.
+pub(crate) fn read_optional(d: &mut Decoder<'_>) -> Result<Option<Entry>, Refused> {
+    if !optional(d)? {
+        return Ok(None);
+    }
+    match decode_entry(d.bytes()?) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(FormatError::NewerField { field, .. }) => Err(Refused::Newer(field)),
+        Err(_) => Err(Refused::Malformed),
     }
 }

@@ -1,11 +1,17 @@
-//! Records as CBOR maps: numbered fields in ascending order, and what becomes of unknown ones.
+//! Records as CBOR maps: numbered fields in ascending order, what becomes of unknown ones, and values
+//! that may be missing.
 
+use minicbor::data::Type;
 use minicbor::decode::Decoder;
+use minicbor::encode::{Encoder, Write};
 
 use crate::error::FormatError;
 
 /// Unknown fields from this number on change what the known ones mean; those below may be passed over.
 pub const CRITICAL_FIELD: u64 = 128;
+
+/// What came of writing; into a vector it can't fail.
+pub(crate) type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
 
 /// Why a record was refused, before it is known which record it is.
 pub(crate) enum Refused {
@@ -71,4 +77,36 @@ pub(crate) fn others<'b>(
         }
     }
     Ok(())
+}
+
+/// Writes an id or a hash, or null where there is none.
+pub(crate) fn write_id<W: Write>(id: Option<&[u8; 32]>, e: &mut Encoder<W>) -> Written<W> {
+    match id {
+        Some(id) => _ = e.bytes(id)?,
+        None => _ = e.null()?,
+    }
+    Ok(())
+}
+
+/// Writes a number, or null where there is none.
+pub(crate) fn write_number<W: Write>(number: Option<u64>, e: &mut Encoder<W>) -> Written<W> {
+    match number {
+        Some(number) => _ = e.u64(number)?,
+        None => _ = e.null()?,
+    }
+    Ok(())
+}
+
+/// Whether a value follows that may be missing; the null that stands for a missing one is read.
+pub(crate) fn optional(d: &mut Decoder<'_>) -> Result<bool, minicbor::decode::Error> {
+    if d.datatype()? == Type::Null {
+        d.null()?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Reads what [`write_number`] writes.
+pub(crate) fn read_number(d: &mut Decoder<'_>) -> Result<Option<u64>, minicbor::decode::Error> {
+    optional(d)?.then(|| d.u64()).transpose()
 }

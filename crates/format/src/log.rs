@@ -7,7 +7,7 @@ use model::Timestamp;
 use crate::VERSION;
 use crate::entry::{read_time, write_time};
 use crate::error::FormatError;
-use crate::fields::{self, Field, Refused};
+use crate::fields::{self, Field, Refused, Written, optional, write_id};
 
 const WHAT: &str = "log record";
 
@@ -49,17 +49,10 @@ pub fn encode_log_record(record: &LogRecord) -> Vec<u8> {
     out
 }
 
-fn write<W: Write>(
-    record: &LogRecord,
-    e: &mut Encoder<W>,
-) -> Result<(), minicbor::encode::Error<W::Error>> {
+fn write<W: Write>(record: &LogRecord, e: &mut Encoder<W>) -> Written<W> {
     e.map(5)?.u64(field::VERSION)?.u16(VERSION)?;
     write_time(record.time, e.u64(field::TIME)?)?;
-    e.u64(field::PREVIOUS)?;
-    match &record.previous {
-        Some(hash) => _ = e.bytes(hash)?,
-        None => _ = e.null()?,
-    }
+    write_id(record.previous.as_ref(), e.u64(field::PREVIOUS)?)?;
     e.u64(field::KIND)?.u64(record.kind)?;
     e.u64(field::BODY)?.bytes(&record.body)?;
     Ok(())
@@ -115,8 +108,7 @@ fn read(d: &mut Decoder<'_>) -> Result<Result<LogRecord, u64>, Refused> {
 }
 
 fn read_hash(d: &mut Decoder<'_>) -> Result<Option<[u8; 32]>, Refused> {
-    if d.datatype()? == minicbor::data::Type::Null {
-        d.null()?;
+    if !optional(d)? {
         return Ok(None);
     }
     let hash = <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Refused::Malformed)?;

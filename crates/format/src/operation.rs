@@ -1,6 +1,5 @@
 //! Records of operations: how one began, and how it ended.
 
-use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use model::operation::{Amounts, Begun, Ended, Listed, OperationKind, Outcome};
@@ -8,7 +7,7 @@ use model::{BlobId, PathKey, SnapshotId};
 
 use crate::error::FormatError;
 use crate::extents::blob_id;
-use crate::fields::{self, Field, Refused};
+use crate::fields::{self, Field, Refused, Written, optional, read_number, write_id, write_number};
 
 /// What the log of operations is the log of.
 pub const OPERATIONS: &[u8] = b"operations";
@@ -50,8 +49,6 @@ mod ended {
     pub(super) const QUARANTINE: u64 = 6;
 }
 
-type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
-
 /// Encodes how an operation began.
 pub fn encode_begun(record: &Begun) -> Vec<u8> {
     let mut out = Vec::new();
@@ -69,19 +66,13 @@ fn write_begun<W: Write>(b: &Begun, e: &mut Encoder<W>) -> Written<W> {
     e.u64(begun::ABOUT)?.str(&b.about)?;
     write_snapshot(b.before, e.u64(begun::BEFORE)?)?;
     write_snapshot(b.after, e.u64(begun::AFTER)?)?;
-    match b.of {
-        Some(of) => _ = e.u64(begun::OF)?.u64(of)?,
-        None => _ = e.u64(begun::OF)?.null()?,
-    }
+    write_number(b.of, e.u64(begun::OF)?)?;
     write_snapshot(b.safety, e.u64(begun::SAFETY)?)?;
     write_listed(b.plan.as_ref(), e.u64(begun::PLAN)?)?;
     write_amounts(&b.planned, e.u64(begun::PLANNED)?)?;
     e.u64(begun::WORK)?.bytes(&b.work)?;
     e.u64(begun::PROGRAM)?.str(&b.program)?;
-    match b.incident {
-        Some(incident) => _ = e.u64(begun::INCIDENT)?.u64(incident)?,
-        None => _ = e.u64(begun::INCIDENT)?.null()?,
-    }
+    write_number(b.incident, e.u64(begun::INCIDENT)?)?;
     e.u64(begun::BELOW)?.bytes(b.below.as_bytes())?;
     Ok(())
 }
@@ -105,11 +96,7 @@ fn write_ended<W: Write>(r: &Ended, e: &mut Encoder<W>) -> Written<W> {
 }
 
 fn write_snapshot<W: Write>(id: Option<SnapshotId>, e: &mut Encoder<W>) -> Written<W> {
-    match id {
-        Some(id) => _ = e.bytes(id.as_bytes())?,
-        None => _ = e.null()?,
-    }
-    Ok(())
+    write_id(id.as_ref().map(SnapshotId::as_bytes), e)
 }
 
 pub(crate) fn write_listed<W: Write>(listed: Option<&Listed>, e: &mut Encoder<W>) -> Written<W> {
@@ -188,13 +175,13 @@ fn read_begun(d: &mut Decoder<'_>) -> Result<Begun, Refused> {
             begun::ABOUT => b.about = d.str()?.to_owned(),
             begun::BEFORE => b.before = read_snapshot(d)?,
             begun::AFTER => b.after = read_snapshot(d)?,
-            begun::OF => b.of = present(d)?.then(|| d.u64()).transpose()?,
+            begun::OF => b.of = read_number(d)?,
             begun::SAFETY => b.safety = read_snapshot(d)?,
             begun::PLAN => b.plan = read_listed(d)?,
             begun::PLANNED => b.planned = read_amounts(d)?,
             begun::WORK => b.work = d.bytes()?.to_vec(),
             begun::PROGRAM => b.program = d.str()?.to_owned(),
-            begun::INCIDENT => b.incident = present(d)?.then(|| d.u64()).transpose()?,
+            begun::INCIDENT => b.incident = read_number(d)?,
             begun::BELOW => {
                 let key = PathKey::from_bytes(d.bytes()?.to_vec());
                 b.below = key.map_err(|_| Refused::Malformed)?;
@@ -258,16 +245,8 @@ fn read_ended(d: &mut Decoder<'_>) -> Result<Ended, Refused> {
     }
 }
 
-fn present(d: &mut Decoder<'_>) -> Result<bool, Refused> {
-    if d.datatype()? == Type::Null {
-        d.null()?;
-        return Ok(false);
-    }
-    Ok(true)
-}
-
 fn read_snapshot(d: &mut Decoder<'_>) -> Result<Option<SnapshotId>, Refused> {
-    if !present(d)? {
+    if !optional(d)? {
         return Ok(None);
     }
     let id = SnapshotId::from_slice(d.bytes()?);
@@ -275,7 +254,7 @@ fn read_snapshot(d: &mut Decoder<'_>) -> Result<Option<SnapshotId>, Refused> {
 }
 
 pub(crate) fn read_listed(d: &mut Decoder<'_>) -> Result<Option<Listed>, Refused> {
-    if !present(d)? {
+    if !optional(d)? {
         return Ok(None);
     }
     let items = d.array()?.ok_or(Refused::Malformed)?;

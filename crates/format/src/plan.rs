@@ -1,15 +1,14 @@
 //! Plans: the steps of an undo, what stays open, and why. Equal plans have equal bytes.
 
-use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
+use model::PathKey;
 use model::plan::{Action, Conflict, ConflictKind, Deferred, Kept, Plan, Step};
-use model::{Entry, PathKey};
 
 use crate::VERSION;
-use crate::entry::{decode_entry, encode_entry};
+use crate::entry;
 use crate::error::FormatError;
-use crate::fields::Refused;
+use crate::fields::{Refused, Written};
 
 const WHAT: &str = "plan";
 
@@ -32,8 +31,6 @@ pub fn encode_plan(plan: &Plan) -> Vec<u8> {
     out
 }
 
-type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
-
 fn write<W: Write>(plan: &Plan, e: &mut Encoder<W>) -> Written<W> {
     e.array(5)?.u16(VERSION)?;
     e.array(plan.steps.len() as u64)?;
@@ -45,7 +42,7 @@ fn write<W: Write>(plan: &Plan, e: &mut Encoder<W>) -> Written<W> {
         e.array(5)?.bytes(conflict.key.as_bytes())?;
         e.u8(conflict.kind as u8)?;
         for side in [&conflict.before, &conflict.after, &conflict.live] {
-            write_entry(side.as_ref(), e)?;
+            entry::write_optional(side.as_ref(), e)?;
         }
     }
     e.array(plan.kept.len() as u64)?;
@@ -76,22 +73,10 @@ fn write_step<W: Write>(step: &Step, e: &mut Encoder<W>) -> Written<W> {
         Action::Move { .. } => action::MOVE,
         Action::Beside => action::BESIDE,
     })?;
-    write_entry(step.expects.as_ref(), e)?;
-    write_entry(step.leaves.as_ref(), e)?;
+    entry::write_optional(step.expects.as_ref(), e)?;
+    entry::write_optional(step.leaves.as_ref(), e)?;
     if let Some(from) = from {
         e.bytes(from.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn write_entry<W: Write>(entry: Option<&Entry>, e: &mut Encoder<W>) -> Written<W> {
-    match entry {
-        None => _ = e.null()?,
-        Some(entry) => {
-            let mut bytes = Vec::new();
-            encode_entry(entry, &mut bytes);
-            e.bytes(&bytes)?;
-        }
     }
     Ok(())
 }
@@ -150,7 +135,7 @@ fn read_step(d: &mut Decoder<'_>) -> Result<Step, Refused> {
     let fields = d.array()?;
     let key = read_key(d)?;
     let number = d.u8()?;
-    let (expects, leaves) = (read_entry(d)?, read_entry(d)?);
+    let (expects, leaves) = (entry::read_optional(d)?, entry::read_optional(d)?);
     let action = match (number, fields) {
         (action::MOVE, Some(5)) => Action::Move { from: read_key(d)? },
         (action::CREATE, Some(4)) => Action::Create,
@@ -176,9 +161,9 @@ fn read_conflict(d: &mut Decoder<'_>) -> Result<Conflict, Refused> {
     Ok(Conflict {
         key: read_key(d)?,
         kind: ConflictKind::from_code(d.u8()?).ok_or(Refused::Malformed)?,
-        before: read_entry(d)?,
-        after: read_entry(d)?,
-        live: read_entry(d)?,
+        before: entry::read_optional(d)?,
+        after: entry::read_optional(d)?,
+        live: entry::read_optional(d)?,
     })
 }
 
@@ -191,16 +176,4 @@ fn read_words(d: &mut Decoder<'_>) -> Result<(PathKey, String), Refused> {
 
 fn read_key(d: &mut Decoder<'_>) -> Result<PathKey, Refused> {
     PathKey::from_bytes(d.bytes()?.to_vec()).map_err(|_| Refused::Malformed)
-}
-
-fn read_entry(d: &mut Decoder<'_>) -> Result<Option<Entry>, Refused> {
-    if d.datatype()? == Type::Null {
-        d.null()?;
-        return Ok(None);
-    }
-    match decode_entry(d.bytes()?) {
-        Ok(entry) => Ok(Some(entry)),
-        Err(FormatError::NewerField { field, .. }) => Err(Refused::Newer(field)),
-        Err(_) => Err(Refused::Malformed),
-    }
 }

@@ -8,7 +8,7 @@ use crate::VERSION;
 use crate::entry::{read_time, write_time};
 use crate::error::FormatError;
 use crate::extents::blob_id;
-use crate::fields::{self, Field, Refused};
+use crate::fields::{self, Field, Refused, Written, optional, write_id};
 
 const WHAT: &str = "snapshot";
 
@@ -48,8 +48,6 @@ pub fn encode_snapshot(snapshot: &Snapshot) -> Vec<u8> {
     out
 }
 
-type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
-
 fn write_snapshot<W: Write>(s: &Snapshot, e: &mut Encoder<W>) -> Written<W> {
     e.map(FIELDS)?.u64(field::VERSION)?.u16(VERSION)?;
     write_time(s.time, e.u64(field::TIME)?)?;
@@ -75,14 +73,6 @@ fn write_snapshot<W: Write>(s: &Snapshot, e: &mut Encoder<W>) -> Written<W> {
     write_names(&s.names.users, e.u64(field::USERS)?)?;
     write_names(&s.names.groups, e.u64(field::GROUPS)?)?;
     e.u64(field::PROGRAM)?.str(&s.program)?;
-    Ok(())
-}
-
-fn write_id<W: Write>(id: Option<&[u8; 32]>, e: &mut Encoder<W>) -> Written<W> {
-    match id {
-        Some(id) => _ = e.bytes(id)?,
-        None => _ = e.null()?,
-    }
     Ok(())
 }
 
@@ -181,14 +171,6 @@ fn read_field(number: u64, s: &mut Snapshot, d: &mut Decoder<'_>) -> Result<Fiel
 fn length(d: &mut Decoder<'_>) -> Read<u64> {
     d.array()?
         .ok_or_else(|| minicbor::decode::Error::message(WHAT))
-}
-
-fn optional(d: &mut Decoder<'_>) -> Read<bool> {
-    if d.datatype()? == minicbor::data::Type::Null {
-        d.null()?;
-        return Ok(false);
-    }
-    Ok(true)
 }
 
 fn snapshot_id(d: &mut Decoder<'_>) -> Read<SnapshotId> {

@@ -1,16 +1,15 @@
 //! Records of timelines: checkpoints, points, incidents, pins, and what stands in for points that are gone.
 
-use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use model::incident::{Actor, Incident, Level};
 use model::point::{Class, Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, PathKey, SnapshotId};
 
-use crate::entry::{decode_entry, encode_entry, read_time, write_time};
+use crate::entry::{self, read_time, write_time};
 use crate::error::FormatError;
 use crate::extents::blob_id;
-use crate::fields::Refused;
+use crate::fields::{Refused, Written, optional, read_number, write_id, write_number};
 use crate::log::REPLACES;
 use crate::operation::{read_listed, write_listed};
 
@@ -26,8 +25,6 @@ mod kind {
 }
 
 const WHAT: &str = "record of a timeline";
-
-type Written<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
 
 /// The number that a log record of this has as its kind.
 pub fn kind_of(record: &TimelineRecord) -> u64 {
@@ -127,14 +124,7 @@ fn write_changes<W: Write>(changes: &[PointChange], e: &mut Encoder<W>) -> Writt
     e.array(3 * changes.len() as u64)?;
     for change in changes {
         e.bytes(change.key.as_bytes())?;
-        match &change.after {
-            None => _ = e.null()?,
-            Some(entry) => {
-                let mut bytes = Vec::new();
-                encode_entry(entry, &mut bytes);
-                e.bytes(&bytes)?;
-            }
-        }
+        entry::write_optional(change.after.as_ref(), e)?;
         write_number(change.actor.map(u64::from), e)?;
     }
     Ok(())
@@ -183,19 +173,7 @@ fn write_incident<W: Write>(
 }
 
 fn write_root<W: Write>(root: Option<BlobId>, e: &mut Encoder<W>) -> Written<W> {
-    match root {
-        Some(id) => _ = e.bytes(id.as_bytes())?,
-        None => _ = e.null()?,
-    }
-    Ok(())
-}
-
-fn write_number<W: Write>(number: Option<u64>, e: &mut Encoder<W>) -> Written<W> {
-    match number {
-        Some(number) => _ = e.u64(number)?,
-        None => _ = e.null()?,
-    }
-    Ok(())
+    write_id(root.as_ref().map(BlobId::as_bytes), e)
 }
 
 /// Decodes the body of a log record of this kind; `None` for kinds of newer programs.
@@ -336,31 +314,15 @@ fn read_actors(changes: &[PointChange], d: &mut Decoder<'_>) -> Result<Vec<Actor
 
 fn read_change(d: &mut Decoder<'_>) -> Result<PointChange, Refused> {
     let key = PathKey::from_bytes(d.bytes()?.to_vec()).map_err(|_| Refused::Malformed)?;
-    let after = if present(d)? {
-        match decode_entry(d.bytes()?) {
-            Ok(entry) => Some(entry),
-            Err(FormatError::NewerField { field, .. }) => return Err(Refused::Newer(field)),
-            Err(_) => return Err(Refused::Malformed),
-        }
-    } else {
-        None
-    };
-    let actor = read_number(d)?.map(u32::try_from).transpose();
-    Ok(PointChange {
-        key,
-        after,
-        actor: actor.map_err(|_| Refused::Malformed)?,
-    })
+    let after = entry::read_optional(d)?;
+    let actor = read_short(d)?;
+    Ok(PointChange { key, after, actor })
 }
 
 fn read_actor(d: &mut Decoder<'_>) -> Result<Actor, Refused> {
     begin(d, 9)?;
     let pid = d.u32()?;
-    let mut number = || -> Result<Option<u32>, Refused> {
-        let number = read_number(d)?.map(u32::try_from).transpose();
-        number.map_err(|_| Refused::Malformed)
-    };
-    let (ppid, uid, login_uid) = (number()?, number()?, number()?);
+    let (ppid, uid, login_uid) = (read_short(d)?, read_short(d)?, read_short(d)?);
     Ok(Actor {
         pid,
         ppid,
@@ -388,31 +350,24 @@ fn read_incident(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
         keys: d.u64()?,
         deleted: d.u64()?,
         changed: d.u64()?,
-        actor: present(d)?.then(|| read_actor(d)).transpose()?,
+        actor: optional(d)?.then(|| read_actor(d)).transpose()?,
         points: (d.u64()?, d.u64()?),
     };
     let keys = read_listed(d)?;
     Ok(TimelineRecord::Incident { incident, keys })
 }
 
-fn present(d: &mut Decoder<'_>) -> Result<bool, Refused> {
-    if d.datatype()? == Type::Null {
-        d.null()?;
-        return Ok(false);
-    }
-    Ok(true)
-}
-
 fn read_id(d: &mut Decoder<'_>) -> Result<SnapshotId, Refused> {
     SnapshotId::from_slice(d.bytes()?).ok_or(Refused::Malformed)
 }
 
-fn read_root(d: &mut Decoder<'_>) -> Result<Option<BlobId>, Refused> {
-    Ok(present(d)?.then(|| blob_id(d)).transpose()?)
+fn read_short(d: &mut Decoder<'_>) -> Result<Option<u32>, Refused> {
+    let number = read_number(d)?.map(u32::try_from).transpose();
+    number.map_err(|_| Refused::Malformed)
 }
 
-fn read_number(d: &mut Decoder<'_>) -> Result<Option<u64>, Refused> {
-    Ok(present(d)?.then(|| d.u64()).transpose()?)
+fn read_root(d: &mut Decoder<'_>) -> Result<Option<BlobId>, Refused> {
+    Ok(optional(d)?.then(|| blob_id(d)).transpose()?)
 }
 
 /// Encodes a list of keys, for a list that a record names.

@@ -16,12 +16,6 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// Several events as one: of each key the state before the first that touched it and the state after
-    /// the last. Keys that end as they began drop out. The events come in the order they happened in.
-    pub fn compose(events: impl IntoIterator<Item = Self>) -> Self {
-        events.into_iter().flat_map(|event| event.changes).collect()
-    }
-
     /// What differs between two states held in memory.
     pub fn between(before: &BTreeMap<PathKey, Entry>, after: &BTreeMap<PathKey, Entry>) -> Self {
         let gone_or_changed = before.iter().map(|(key, entry)| Change {
@@ -77,7 +71,9 @@ impl ChangeSet {
     }
 }
 
-/// Takes changes in any order of keys. A key that comes more than once is composed, in the order given.
+/// Takes changes in any order of keys. A key that comes more than once is composed, in the order given:
+/// the state before its first change and the state after its last one. So the changes of several events,
+/// in the order they happened in, are one event; keys that end as they began drop out.
 impl FromIterator<Change> for ChangeSet {
     fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
         let mut changes: Vec<Change> = changes.into_iter().collect();

@@ -91,7 +91,7 @@ impl Groups {
         let Some(untouched) = rules.untouched else {
             return Self::default();
         };
-        let groups = detect(changes, rules.data_directories);
+        let groups = detect(changes);
         if groups.is_empty() {
             return Self::default();
         }

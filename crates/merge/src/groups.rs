@@ -55,10 +55,10 @@ impl Group {
 /// groups within groups the outermost counts.
 ///
 /// A `.git` directory is told by its name, a database file by its name or by a sidecar that changed too,
-/// a PostgreSQL data directory by its `PG_VERSION` file, where that changed, or by the caller.
-pub fn detect(changes: &ChangeSet, data_directories: &[PathKey]) -> Vec<Group> {
+/// a PostgreSQL data directory by its `PG_VERSION` file, where that changed.
+pub fn detect(changes: &ChangeSet) -> Vec<Group> {
     let changes = changes.changes();
-    let mut groups = directories(changes, data_directories);
+    let mut groups = directories(changes);
     let mut loose = Vec::new();
     for (place, change) in changes.iter().enumerate() {
         let next = groups.partition_point(|group| group.root <= change.key);
@@ -76,7 +76,7 @@ pub fn detect(changes: &ChangeSet, data_directories: &[PathKey]) -> Vec<Group> {
 }
 
 /// The outermost directories that are groups, without members yet.
-fn directories(changes: &[Change], data_directories: &[PathKey]) -> Vec<Group> {
+fn directories(changes: &[Change]) -> Vec<Group> {
     let mut roots: Vec<(PathKey, GroupKind)> = Vec::new();
     for change in changes {
         let last = roots.last();
@@ -86,8 +86,6 @@ fn directories(changes: &[Change], data_directories: &[PathKey]) -> Vec<Group> {
         roots.extend(git_root(change).map(|root| (root, GroupKind::Git)));
         roots.extend(data_root(&change.key).map(|root| (root, GroupKind::Postgres)));
     }
-    let told = data_directories.iter().cloned();
-    roots.extend(told.map(|root| (root, GroupKind::Postgres)));
     roots.sort();
     let mut groups: Vec<Group> = Vec::new();
     for (root, kind) in roots {

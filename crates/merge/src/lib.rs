@@ -18,8 +18,8 @@
 //! is what the keys that it touched held when it began (`L`) and when it had ended (`M`), and taking it
 //! back is `plan(ChangeSet::between(&L, &M), M)`, which gives `L` without a conflict whatever the merge
 //! decided. The swapped pair would damage again what somebody had repaired by hand. **Several events are
-//! composed into one change set first** ([`ChangeSet::compose`]): undone one by one in the order in
-//! which they happened they would meet each other as later work.
+//! composed into one change set first**, collected from the changes of all: undone one by one in the
+//! order in which they happened they would meet each other as later work.
 //!
 //! Pure: no disk, no clock, no randomness, no threads. Modules are listed in reading order and import
 //! only earlier ones.

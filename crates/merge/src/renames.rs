@@ -60,23 +60,25 @@ pub(crate) fn find(nodes: &[Node<'_>]) -> Vec<Rename> {
 /// An order in which equal contents are neighbours. Lists of stretches count as equal with their first
 /// stored blob: files that differ later on are then taken for copies of each other, and not for renames.
 fn rank(one: &Entry, two: &Entry) -> Ordering {
-    let first_bytes = |entry: &Entry| -> (u8, Vec<u8>) {
-        match &entry.content {
-            Content::Empty => (0, Vec::new()),
-            Content::Inline(bytes) => (1, bytes.clone()),
-            Content::Blob(id) => (2, id.0.to_vec()),
-            Content::ExtentList(id) => (3, id.0.to_vec()),
-            Content::Extents(extents) => {
-                let first = extents.iter().find_map(|extent| match extent {
-                    Extent::Data { id, .. } => Some(id.0.to_vec()),
-                    Extent::Zeros { .. } | Extent::Hole { .. } => None,
-                });
-                (4, first.unwrap_or_default())
-            }
-        }
-    };
     let by_size = one.size.cmp(&two.size);
     by_size.then_with(|| first_bytes(one).cmp(&first_bytes(two)))
+}
+
+/// What [`rank`] compares of a content: how it is held, and the bytes or the id that it begins with.
+fn first_bytes(entry: &Entry) -> (u8, &[u8]) {
+    match &entry.content {
+        Content::Empty => (0, &[]),
+        Content::Inline(bytes) => (1, bytes),
+        Content::Blob(id) => (2, &id.0),
+        Content::ExtentList(id) => (3, &id.0),
+        Content::Extents(extents) => {
+            let first = extents.iter().find_map(|extent| match extent {
+                Extent::Data { id, .. } => Some(&id.0[..]),
+                Extent::Zeros { .. } | Extent::Hole { .. } => None,
+            });
+            (4, first.unwrap_or_default())
+        }
+    }
 }
 
 /// Moves back what can be moved: the old name is free, and a file stands at the new one. `whole` holds

@@ -30,8 +30,6 @@ pub struct Rules<'a> {
     /// Whether everything of a group that the change set does not name is still as it was just after
     /// the event. Asked only if all that it names is. `None`: keys are not grouped.
     pub untouched: Option<&'a dyn Fn(&Group) -> bool>,
-    /// PostgreSQL data directories known to the caller, besides those that the change set shows.
-    pub data_directories: &'a [PathKey],
 }
 
 impl<'a> Rules<'a> {
@@ -53,7 +51,6 @@ impl<'a> Rules<'a> {
             ephemeral: None,
             fold: None,
             untouched: None,
-            data_directories: &[],
         }
     }
 }
@@ -63,7 +60,6 @@ impl fmt::Debug for Rules<'_> {
         f.debug_struct("Rules")
             .field("tree", &self.tree)
             .field("renames", &self.renames)
-            .field("data_directories", &self.data_directories)
             .finish_non_exhaustive()
     }
 }

@@ -41,4 +41,4 @@ mod detector;
 pub use detector::Detector;
 pub use finding::{Finding, Point, State};
 pub use rules::Mode;
-pub use stock::{Stock, regenerable_by_name};
+pub use stock::Stock;

@@ -9,7 +9,6 @@ mod gfs;
 pub use ageing::{Reading, lived_nanos};
 pub use gfs::{GFS_TIERS, Tier};
 pub use keep::Kept;
-pub use ladder::GAPS_PER_AGE;
 
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ pub enum Ladder {
 
 impl Default for Ladder {
     fn default() -> Self {
-        Self::Exponential(GAPS_PER_AGE)
+        Self::Exponential(ladder::GAPS_PER_AGE)
     }
 }
 

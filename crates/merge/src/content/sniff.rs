@@ -82,8 +82,7 @@ pub fn kind(bytes: &[u8]) -> Kind {
 
 /// Whether all of `bytes` is UTF-8 without NUL. Other encodings count as binary: guessing among them
 /// could join two that differ.
-#[must_use]
-pub fn looks_like_text(bytes: &[u8]) -> bool {
+fn looks_like_text(bytes: &[u8]) -> bool {
     text(bytes).is_some()
 }
 

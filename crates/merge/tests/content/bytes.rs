@@ -136,11 +136,14 @@ proptest! {
 
     #[test]
     fn any_kind(bytes in any::<Vec<u8>>()) {
-        prop_assert_eq!(sniff::kind(&bytes) == sniff::Kind::Empty, bytes.is_empty());
-        prop_assert_eq!(
-            sniff::looks_like_text(&bytes),
-            String::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
-        );
+        let kind = sniff::kind(&bytes);
+        prop_assert_eq!(kind == sniff::Kind::Empty, bytes.is_empty());
+        let is_text = String::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+        match kind {
+            sniff::Kind::Text | sniff::Kind::EncodedText => prop_assert!(is_text),
+            sniff::Kind::Binary | sniff::Kind::Noise => prop_assert!(!is_text),
+            sniff::Kind::Empty | sniff::Kind::Known(_) => {}
+        }
     }
 }
 

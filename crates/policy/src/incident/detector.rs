@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::Timestamp;
 use model::key::{PathKey, parent};
-use model::{Level, Timestamp};
 
 use super::actors::{Actors, Who};
 use super::attribution::Candidate;
@@ -43,7 +43,6 @@ pub struct Detector {
 /// What a candidate amounts to, before it has an identity.
 struct Draft {
     ids: BTreeSet<u64>,
-    keys: Vec<PathKey>,
     finding: Finding,
 }
 
@@ -54,13 +53,6 @@ impl Detector {
             mode,
             ..Self::default()
         }
-    }
-
-    /// Whether an alarm is open or closed within the last day and was not withdrawn: thinning must wait.
-    pub fn has_alarm(&self) -> bool {
-        self.findings
-            .values()
-            .any(|finding| finding.level == Level::Alarm && finding.state != State::Withdrawn)
     }
 
     /// Takes the changes of a point up; answers with the findings that are new or have changed.
@@ -76,12 +68,13 @@ impl Detector {
         }
         self.unjudged += point.observed.len();
         let moved = self.ledger.has_moved();
-        if moved {
-            self.learn(point.number, now);
-        }
         let due = self.unjudged > 0 && now - self.judged_at >= JUDGE_EVERY;
         if moved || due || self.unjudged >= JUDGE_CHANGES {
             self.excuse();
+            // After it: orderly work is no measure of what a program usually loses.
+            if moved {
+                self.learn(point.number, now);
+            }
             self.judge(stock, &mut changed);
             self.judged_at = now;
             self.unjudged = 0;
@@ -133,7 +126,10 @@ impl Detector {
         for one in &seen {
             let key = &one.observed.key;
             let dir = parent(key.as_bytes());
-            let soft = *soft.entry(dir).or_insert_with(|| stock.regenerable(key));
+            // Asked of the directory, as the answer is kept for all that lies in it.
+            let soft = *soft
+                .entry(dir)
+                .or_insert_with(|| key.parent().is_some_and(|dir| stock.regenerable(&dir)));
             let soft = soft || stock::is_derived(key, |source| stock.count(source).0 > 0);
             repaired.extend(self.ledger.take(one, soft, stock));
         }
@@ -242,7 +238,7 @@ impl Detector {
             last_good: self.points.last_good(first_point),
             first_point,
             last_point: marks.iter().map(|mark| mark.point).max().unwrap_or(0),
-            keys: keys.clone(),
+            keys,
             deleted,
             changed: marks.len() as u64 - deleted,
         };
@@ -252,7 +248,7 @@ impl Detector {
             .map(|mark| mark.finding)
             .filter(|id| *id > 0)
             .collect();
-        Draft { ids, keys, finding }
+        Draft { ids, finding }
     }
 
     /// Counts damage of the same kind and group that was too much to keep key by key.
@@ -293,7 +289,7 @@ impl Detector {
             });
             claimed.insert(id);
             draft.finding.id = id;
-            for key in &draft.keys {
+            for key in &draft.finding.keys {
                 if let Some(mark) = self.ledger.marks.get_mut(key) {
                     mark.finding = id;
                 }

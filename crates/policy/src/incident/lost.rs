@@ -10,7 +10,7 @@ use super::limits::{
 use super::mark::Mark;
 use super::scene::Scene;
 use super::windows::{beneath, densest, times};
-use super::words::{self, Verdict, worse};
+use super::words::{self, Verdict};
 
 pub(super) fn weigh(scene: &mut Scene<'_>, marks: &[&Mark]) -> Option<Verdict> {
     let (files, bytes) = densest(&times(marks), MINUTE);
@@ -36,14 +36,11 @@ pub(super) fn weigh(scene: &mut Scene<'_>, marks: &[&Mark]) -> Option<Verdict> {
         });
         if let Some(level) = found.level.filter(|_| better) {
             largest = lost.len();
-            verdict = worse(
-                None,
-                Some(Verdict {
-                    level,
-                    rule: "lost",
-                    about: found.about(dir, &lost),
-                }),
-            );
+            verdict = Some(Verdict {
+                level,
+                rule: "lost",
+                about: found.about(dir, &lost),
+            });
         }
     }
     verdict

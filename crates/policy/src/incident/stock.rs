@@ -56,9 +56,9 @@ const DERIVED: [(&[u8], &[&[u8]]); 4] = [
 /// Says of the directory that it lies in that all of it can be made again.
 const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
 
-/// Whether a directory above this key is regenerable by its name. `exists` is asked for the files that
-/// vouch for names which people use too, such as `build`, and for cache tags in them.
-pub fn regenerable_by_name(key: &PathKey, exists: impl Fn(&PathKey) -> bool) -> bool {
+/// Whether this key or a directory above it is regenerable by its name. `exists` is asked for the files
+/// that vouch for names which people use too, such as `build`, and for cache tags in them.
+fn regenerable_by_name(key: &PathKey, exists: impl Fn(&PathKey) -> bool) -> bool {
     let mut above = PathKey::root();
     for name in key.names() {
         if ALWAYS.contains(&name) {

@@ -6,7 +6,7 @@ use super::keep::Kept;
 
 /// Gaps of at most age / 64 lose at most 1.6 % of the age of any moment, for about 800 points of a year
 /// made every 5 s (64 + 64 ln(year / 320 s)); twice as many would cost twice the checkpoints.
-pub const GAPS_PER_AGE: u32 = 64;
+pub(super) const GAPS_PER_AGE: u32 = 64;
 
 /// Which points stay. From the oldest on, the next one kept is the furthest whose distance is at most
 /// its own age divided by `gaps`: every moment between the two is older than that. Where even the next

@@ -39,12 +39,14 @@ impl Editor<'_> {
     /// Brings members of before into live, each with the comments that stood above it and are gone.
     pub(super) fn insert_lines(&mut self, live: &Node, slots: &[Slot<'_>]) -> Option<()> {
         let olds = members(live);
+        // The members of one container share their indent: the parsers refuse any other.
+        let indent = olds.first().map(|old| old.indent);
         let mut anchor = None;
         for slot in slots {
             match slot {
                 Slot::Kept(place) => anchor = Some(*place),
                 Slot::Inserted(member) => {
-                    if member.is_pinned || olds.iter().any(|old| old.indent != member.indent) {
+                    if member.is_pinned || indent.is_some_and(|indent| indent != member.indent) {
                         return None;
                     }
                     let at = match (anchor, olds.first()) {
