@@ -1,15 +1,16 @@
 //! A backup of a store: the state at one revision becomes a snapshot.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use etcd::Client;
 use model::{
     BlobId, Cancel, Monitor, Names, PathKey, Snapshot, SnapshotId, Step, Timestamp, Totals,
 };
-use repository::{Packer, Repository};
+use repository::{MapReader, Packer, Repository};
 
-use crate::capture::{build, capture};
-use crate::error::Result;
+use crate::capture::{build, capture, store_map};
+use crate::error::{KeyspaceError, Result};
 use crate::gather::Gathered;
 use crate::value::{self, raw_key};
 
@@ -70,7 +71,7 @@ pub fn backup(
         let what = (options.prefix.as_slice(), revision);
         let captured = capture(session, client, what, options.threads, monitor, cancel)?;
         monitor.step(Step::Syncing);
-        Ok::<_, crate::error::KeyspaceError>(captured)
+        Ok::<_, KeyspaceError>(captured)
     })?;
     let totals = Totals {
         files: captured.keys,
@@ -109,8 +110,41 @@ fn last_of(repository: &Repository, options: &Options) -> Result<Option<Snapshot
         .map(|stored| stored.id))
 }
 
+/// Stores a state that is known, with all its nodes, as a snapshot that needs nothing but itself. All nodes of
+/// `base` are stored already.
+pub(crate) fn store_state(
+    repository: &Repository,
+    options: &Options,
+    (base, root): (Option<BlobId>, Option<BlobId>),
+    revision: i64,
+    time: Timestamp,
+    monitor: &dyn Monitor,
+) -> Result<SnapshotId> {
+    let ((), written) = repository.write(monitor, |session| store_map(session, base, root))?;
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    let reader = MapReader::new(repository);
+    let totals = reader
+        .map(root)
+        .totals(everything.0, everything.1, format::entry::entry_bytes)
+        .map_err(|error| KeyspaceError::Map {
+            why: error.to_string(),
+        })?;
+    let totals = Totals {
+        files: totals.count,
+        bytes: totals.bytes,
+        stored_bytes: written.stored_bytes,
+        ..Totals::default()
+    };
+    let snapshot = Snapshot {
+        time,
+        finished: time,
+        ..record(options, root, Some(revision), totals)
+    };
+    Ok(repository.put_snapshot(&snapshot)?)
+}
+
 /// A record with everything but times and parent.
-pub(crate) fn record(
+fn record(
     options: &Options,
     root: Option<BlobId>,
     revision: Option<i64>,
@@ -173,7 +207,7 @@ pub(crate) fn keep(
             ..Totals::default()
         };
         let root = build(session, &mut all)?;
-        Ok::<_, crate::error::KeyspaceError>((root, revision, totals))
+        Ok::<_, KeyspaceError>((root, revision, totals))
     })?;
     let totals = Totals {
         stored_bytes: written.stored_bytes,

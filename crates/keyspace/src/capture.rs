@@ -167,7 +167,14 @@ pub fn compare_live(
 ) -> Result<(i64, Vec<Change>)> {
     let mut now = Gathered::default();
     let mut revision = 0;
-    for page in client.pages(prefix, None) {
+    // What lies beneath a key of the map begins with its bytes in the store; what else does is left out below.
+    let beneath = value::raw_key(below).unwrap_or_default();
+    let narrower = if beneath.starts_with(prefix) {
+        beneath.as_slice()
+    } else {
+        prefix
+    };
+    for page in client.pages(narrower, None) {
         let page = page?;
         revision = page.revision;
         for kv in &page.entries {

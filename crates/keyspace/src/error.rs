@@ -45,6 +45,14 @@ pub enum KeyspaceError {
         /// How many.
         keys: u64,
     },
+    /// A key keeps its name, and has none there.
+    #[error("restore to {target}: the key {key} lies outside of it")]
+    Outside {
+        /// Where.
+        target: String,
+        /// Such a key.
+        key: String,
+    },
     /// Somebody wrote to the target while it was being filled.
     #[error("restore to {target}: {keys} keys were not written or are something else now")]
     NotRestored {
@@ -62,13 +70,14 @@ pub enum KeyspaceError {
 }
 
 impl KeyspaceError {
-    /// Whether trying again later may help: the disk of the repository is full or away.
+    /// Whether trying again later may help: the disk of the repository is full or away, or the store is.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Repository(error) | Self::Backup(BackupError::Repository(error)) => {
-                matches!(error, RepositoryError::Storage(_)) && !error.is_damage()
+                error.may_pass()
             }
             Self::Timeline(error) => error.may_pass(),
+            Self::Etcd(EtcdError::Unreachable { .. } | EtcdError::Overloaded { .. }) => true,
             _ => false,
         }
     }

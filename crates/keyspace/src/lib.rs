@@ -13,10 +13,14 @@ pub mod backup;
 pub mod restore;
 mod ground;
 mod propose;
-pub mod watch;
+pub mod options;
+mod waiting;
+mod watch;
 
 pub use backup::{Options, Report, backup, revision_of};
 pub use capture::{compare_live, look};
 pub use error::{KeyspaceError, Result};
 pub use ground::Keyspace;
+pub use options::{Event, WatchOptions};
 pub use restore::{Restored, restore};
+pub use watch::watch;

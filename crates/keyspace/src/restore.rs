@@ -55,10 +55,15 @@ pub fn restore(
                 done.leased += 1;
                 continue;
             }
+            let raw = raw_key(&key)?;
+            if !raw.starts_with(prefix) {
+                let key = String::from_utf8_lossy(&raw).into_owned();
+                return Err(KeyspaceError::Outside { target, key });
+            }
             let value = repository.content(&entry)?;
             done.bytes += value.len() as u64;
             writes.push(Write {
-                key: raw_key(&key)?,
+                key: raw,
                 new: Some(value),
                 expect: Expect::Absent,
                 lease: Lease::None,
@@ -74,11 +79,6 @@ pub fn restore(
         if let Some(error) = applied.stopped {
             return Err(error.into());
         }
-        failed += applied
-            .outcomes
-            .iter()
-            .filter(|it| !it.is_success())
-            .count() as u64;
         let (revision, wrong) = client.verify(&writes, None)?;
         failed += wrong.len() as u64;
         done.revision = revision;

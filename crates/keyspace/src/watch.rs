@@ -8,42 +8,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use etcd::{Address, Client, EtcdError, Gap, KeyValue, Revision, Seen, Settings, Watch};
-use model::incident::Incident;
+use etcd::{Client, EtcdError, Gap, Revision, Seen, Watch};
 use model::point::{Class, TimelineRecord};
-use model::{BlobId, Cancel, Entry, Monitor, PathKey, Snapshot, SnapshotId, Timestamp, Totals};
+use model::{BlobId, Cancel, Entry, Monitor, PathKey, SnapshotId, Timestamp};
 use policy::incident::Mode;
 use repository::{MapReader, Packer, Repository, TimelineEntry};
 use timeline::incidents::Incidents;
-use timeline::observe::Observer;
 use timeline::state::{Changed, State};
 
-use crate::backup::{Options, backup, record};
-use crate::capture::store_map;
+use crate::backup::{backup, store_state};
 use crate::error::{KeyspaceError, Result};
+use crate::options::{Event, WatchOptions};
 use crate::value;
+use crate::waiting::Waiting;
 
 /// How long a single wait is at most: how soon a wish to stop is heard.
 const WAIT: Duration = Duration::from_millis(500);
 
 /// After a refusal of the repository, how long until it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-
-/// A second: with storing, what was written can be restored within two.
-const GATHER: Duration = Duration::from_secs(1);
-
-/// An hour: the points of one can be gone through in a fraction of a second.
-const CHECKPOINT: Duration = Duration::from_secs(3600);
-
-/// Values that wait in memory for a point to be due.
-const WAITING_BYTES_MAX: usize = 32 << 20;
-
-/// A point whose record would be longer becomes a checkpoint instead: the log takes 16 MiB.
-const RECORD_BYTES_MAX: usize = 12 << 20;
-
-/// Bytes of a change in a record beside its key: a deletion, and a value that is named by its id.
-const DELETION_BYTES: usize = 16;
-const VALUE_BYTES: usize = 128;
 
 /// So many times in a point's time a value that waits is made a point of its own because its key was
 /// deleted just then: what was deleted stays restorable as it last was, and a lock that comes and goes
@@ -54,140 +37,8 @@ const EARLY_POINTS_MAX: u32 = 20;
 /// checkpoint holds all of them in memory.
 const CHECKPOINT_CHANGES_MAX: u64 = 300_000;
 
-/// How to watch a store.
-#[derive(Debug, Clone)]
-pub struct WatchOptions {
-    /// The store.
-    pub address: Address,
-    /// How to enter it.
-    pub settings: Settings,
-    /// The source, and who watches.
-    pub keyspace: Options,
-    /// How long changes are gathered before they become a point.
-    pub gather: Duration,
-    /// How long after a checkpoint the next one is made.
-    pub checkpoint: Duration,
-}
-
-impl WatchOptions {
-    /// The usual.
-    pub fn new(address: Address, settings: Settings, keyspace: Options) -> Self {
-        Self {
-            address,
-            settings,
-            keyspace,
-            gather: GATHER,
-            checkpoint: CHECKPOINT,
-        }
-    }
-}
-
-/// What a watcher tells.
-#[derive(Debug)]
-pub enum Event<'e> {
-    /// It has a first state and sees what happens from here on.
-    Ready {
-        /// The first state.
-        point: SnapshotId,
-        /// Its revision.
-        revision: i64,
-        /// Keys in it.
-        keys: u64,
-        /// It goes on where an earlier watcher had ended.
-        resumed: bool,
-    },
-    /// A point is durable.
-    Point {
-        /// Its name.
-        id: SnapshotId,
-        /// The moment at which its last revision was seen.
-        time: Timestamp,
-        /// How many keys changed.
-        changes: u64,
-        /// The revision whose state it is.
-        revision: i64,
-        /// What it can promise.
-        class: Class,
-        /// Bytes that it added to the repository.
-        stored_bytes: u64,
-        /// From its first revision being seen to its being durable.
-        lag: Duration,
-    },
-    /// A state with all its nodes was stored.
-    Checkpoint {
-        /// The snapshot.
-        snapshot: SnapshotId,
-        /// Its revision.
-        revision: i64,
-    },
-    /// Revisions are missing; everything is read anew.
-    Gap {
-        /// The first one that was not seen.
-        from: i64,
-        /// Up to here.
-        to: i64,
-    },
-    /// The rules found something, or know more of it.
-    Incident(&'e Incident),
-    /// A connection was lost, or came back.
-    Connection {
-        /// The member, or why it was lost.
-        what: &'e str,
-        /// Whether it is there.
-        is_there: bool,
-    },
-    /// Something stands in the way; it is tried again, and nothing that was seen is forgotten.
-    Trouble {
-        /// What.
-        message: String,
-        /// Keys that wait.
-        waiting: u64,
-    },
-}
-
-/// Revisions that were seen and are not stored yet: of each key what the last of them left.
-#[derive(Debug, Default)]
-struct Waiting {
-    keys: BTreeMap<PathKey, Option<KeyValue>>,
-    bytes: usize,
-    /// When the first of them was seen.
-    first: Option<(Instant, Timestamp)>,
-    last: Timestamp,
-    revision: i64,
-}
-
-impl Waiting {
-    fn take(&mut self, seen: Revision, now: Timestamp) {
-        self.first.get_or_insert_with(|| (Instant::now(), now));
-        self.last = now;
-        self.revision = seen.revision;
-        for event in seen.events {
-            let key = etcd::keys::encode(&event.key);
-            self.bytes += event.now.as_ref().map_or(0, KeyValue::bytes);
-            if let Some(Some(old)) = self.keys.insert(key, event.now) {
-                self.bytes = self.bytes.saturating_sub(old.bytes());
-            }
-        }
-    }
-
-    /// Whether a revision deletes what was written since the last point.
-    fn is_ended_by(&self, seen: &Revision) -> bool {
-        let ends = |event: &etcd::Event| {
-            event.now.is_none()
-                && !self.keys.is_empty()
-                && matches!(
-                    self.keys.get(&etcd::keys::encode(&event.key)),
-                    Some(Some(_))
-                )
-        };
-        seen.events.iter().any(ends)
-    }
-
-    fn is_due(&self, gather: Duration) -> bool {
-        let is_old = |(since, _): (Instant, _)| since.elapsed() >= gather;
-        self.bytes >= WAITING_BYTES_MAX || self.first.is_some_and(is_old)
-    }
-}
+/// Keys of the last state that are asked for after a restart: enough to know a store by, in one request.
+const ASKED_MAX: usize = 100;
 
 struct Run<'a> {
     repository: &'a Repository,
@@ -210,6 +61,8 @@ struct Run<'a> {
     base: Option<BlobId>,
     /// The revision whose state [`State::root`] is.
     revision: i64,
+    /// When points were thinned last.
+    thinned: Option<Instant>,
 }
 
 /// Watches a store until somebody asks to stop.
@@ -241,8 +94,9 @@ pub fn watch(
         early: 0,
         base: None,
         revision: 0,
+        thinned: None,
     };
-    run.begin(last, each)?;
+    run.begin(last.as_ref(), each)?;
     while !cancel.requested() {
         match run.step(each) {
             Err(error) if error.may_pass() => run.bear(&error, each),
@@ -261,23 +115,22 @@ impl Run<'_> {
     /// Goes on from the last state of the timeline, or makes the first one.
     fn begin(
         &mut self,
-        last: Option<TimelineEntry>,
+        last: Option<&TimelineEntry>,
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        let known = last.as_ref().and_then(revision_of);
-        let resumed = known.is_some();
-        match (last, known) {
-            (Some(last), Some(revision)) if self.is_reached(revision) => {
-                self.base = self.base_of(&last)?;
-                self.revision = revision;
-                self.checkpoint(each)?;
-                self.follow();
-            }
-            (last, _) => self.scan(last.is_some(), each)?,
+        // Where the end of the log is damaged nobody knows what happened since: that is told by `check`, and
+        // points begin anew.
+        let was_watched = last.is_some() && !self.state.broken;
+        self.state.live((self.clock)());
+        let resumed = match last {
+            Some(last) if was_watched => self.resume(last, each)?,
+            _ => false,
+        };
+        if !resumed {
+            self.scan(was_watched, each)?;
         }
         self.state.began_at = self.state.last_point;
-        let mut incidents = Incidents::begin(self.repository, &self.state, Mode::KeyValue)?;
-        incidents.saw(self.state.next_number() - 1, self.state.last_point);
+        let incidents = Incidents::begin(self.repository, &self.state, Mode::KeyValue)?;
         self.incidents = Some(incidents);
         let root = self.state.root;
         let reader = MapReader::new(self.repository);
@@ -291,9 +144,64 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A store that is behind what was seen of it was put back, or is another one.
-    fn is_reached(&self, revision: i64) -> bool {
-        self.client.revision().is_ok_and(|now| now >= revision)
+    /// Goes on from the last state, if that is known and still is what the store was; `false` otherwise.
+    fn resume(&mut self, last: &TimelineEntry, each: &mut dyn FnMut(Event<'_>)) -> Result<bool> {
+        let known = last.revision().and_then(|known| i64::try_from(known).ok());
+        let Some(revision) = known else {
+            return Ok(false);
+        };
+        if !self.is_same_store(last, revision)? {
+            return Ok(false);
+        }
+        self.base = self.base_of(last)?;
+        self.revision = revision;
+        self.checkpoint(each)?;
+        self.follow();
+        Ok(true)
+    }
+
+    /// Whether the store was at this revision what it was seen to be. One that is behind was put back, or is
+    /// another one; one that was put back and written to since has other values there.
+    fn is_same_store(&self, last: &TimelineEntry, revision: i64) -> Result<bool> {
+        if self.client.revision()? < revision {
+            return Ok(false);
+        }
+        let asked = self.known_of(last)?;
+        let keys = asked.iter().map(|(key, _)| value::raw_key(key));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let found = match self.client.get_many(&keys, Some(revision)) {
+            Ok((_, found)) => found,
+            // The watch says so too, and what is missing then is read anew.
+            Err(EtcdError::Compacted { .. }) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        for ((_, known), now) in asked.iter().zip(found) {
+            let now = now.map(|kv| value::name(self.repository, &kv));
+            if now.transpose()? != *known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Some keys of the last state with what they held: those that changed last, if that is known.
+    fn known_of(&self, last: &TimelineEntry) -> Result<Vec<(PathKey, Option<Entry>)>> {
+        if let TimelineRecord::Point(point) = &last.record {
+            let changes = point.changes.iter().take(ASKED_MAX);
+            return Ok(changes
+                .map(|change| (change.key.clone(), change.after.clone()))
+                .collect());
+        }
+        let reader = MapReader::new(self.repository);
+        let mut entries = reader.entries(self.state.root, &PathKey::root());
+        let mut known = Vec::new();
+        while known.len() < ASKED_MAX
+            && let Some((key, entry)) = entries.next()?
+        {
+            known.push((key, Some(entry)));
+        }
+        Ok(known)
     }
 
     /// The root of the checkpoint that a state builds upon.
@@ -311,6 +219,8 @@ impl Run<'_> {
     }
 
     fn step(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        self.state.live((self.clock)());
+        self.record_waiting(each)?;
         // The repository refused in between: the point before it is tried again.
         if self.held.is_some() {
             self.point(each)?;
@@ -346,16 +256,12 @@ impl Run<'_> {
                 what: &what,
                 is_there: false,
             }),
+            // Nothing happened here up to there: after a restart there is less that may be compacted.
+            Ok(Some(Seen::Progress(at))) if self.waiting.first.is_none() => self.revision = at,
             Ok(Some(Seen::Progress(_)) | None) => {}
-            Err(EtcdError::WentBack { seen, now }) => {
-                self.client = Client::connect(&self.options.address, &self.options.settings)?;
-                return self.mend(
-                    Gap {
-                        from: now,
-                        to: seen,
-                    },
-                    each,
-                );
+            Err(EtcdError::WentBack { seen, now }) => return self.enter_anew((now, seen), each),
+            Err(EtcdError::OtherCluster { .. }) => {
+                return self.enter_anew((self.revision + 1, self.revision + 1), each);
             }
             Err(error) => return Err(error.into()),
         }
@@ -367,8 +273,19 @@ impl Run<'_> {
         if is_long || self.state.is_checkpoint_due(self.options.checkpoint) {
             self.point(each)?;
             self.checkpoint(each)?;
+            self.thin(each)?;
         }
         Ok(())
+    }
+
+    /// The store was put back, or another one stands in its place.
+    fn enter_anew(
+        &mut self,
+        (from, to): (i64, i64),
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        self.client = Client::connect(&self.options.address, &self.options.settings)?;
+        self.mend(Gap { from, to }, each)
     }
 
     fn take(&mut self, seen: Revision) {
@@ -405,136 +322,85 @@ impl Run<'_> {
         })?;
         let changed = self.state.differing(&found, &HashMap::new())?;
         let revision = self.waiting.revision;
-        let is_large = record_bytes(&changed) > RECORD_BYTES_MAX;
-        let (times, last) = ((first, self.waiting.last), self.waiting.last);
-        let before = self.state.root;
-        if is_large {
-            let edits = changed.iter().map(|one| (&one.key, one.after.as_ref()));
-            let root = repository.edit_in_memory(before, edits)?;
-            let id = self.store_state(root, revision, last)?;
-            // The checkpoint forgets the state before, which the rules ask about.
-            let number = self.state.next_number();
-            self.judge((number, before), id, &changed, (last, false), each)?;
-            self.add_checkpoint(id, root, revision, last, each)?;
-            self.tell(&changed, (since, last), Class::Instant, 0, each);
+        // A key that is written with the value that it has is no change.
+        if changed.is_empty() {
+            self.revision = revision;
         } else {
-            let number = self.state.next_number();
-            let id = self.add_point(&changed, Class::Instant, times, revision)?;
-            let stored = written.stored_bytes;
-            self.tell(&changed, (since, last), Class::Instant, stored, each);
-            self.judge((number, before), id, &changed, (last, false), each)?;
+            let times = (first, self.waiting.last);
+            let (class, stored) = (Class::Instant, written.stored_bytes);
+            self.add_point(&changed, class, (since, times), (revision, stored), each)?;
         }
         repository.forget_memory_but(self.state.root);
         self.waiting = Waiting::default();
         Ok(())
     }
 
-    /// Records a point, durably.
+    /// Records a point, durably, tells of it and lets the rules look at it. `stored` bytes were added for it so
+    /// far.
     fn add_point(
         &mut self,
         changed: &[Changed],
         class: Class,
-        times: (Timestamp, Timestamp),
-        revision: i64,
-    ) -> Result<SnapshotId> {
+        (since, times): (Instant, (Timestamp, Timestamp)),
+        (revision, stored): (i64, u64),
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let (before, log_bytes) = (self.state.root, self.state.log_bytes);
         let number = Some(revision as u64);
         let id = self
             .state
             .add_point(changed, class, times, number, times.1)?;
         self.revision = revision;
-        Ok(id)
-    }
-
-    /// Lets the rules look at a state: its number, the root before it, its name, what changed.
-    fn judge(
-        &mut self,
-        (number, root): (u64, Option<BlobId>),
-        id: SnapshotId,
-        changed: &[Changed],
-        (time, blurred): (Timestamp, bool),
-        each: &mut dyn FnMut(Event<'_>),
-    ) -> Result<()> {
-        let Some(incidents) = &mut self.incidents else {
-            return Ok(());
-        };
-        let (actors, places) = self.state.actors_of(changed);
-        let observer = Observer {
-            repository: self.repository,
-            tree: None,
-        };
-        let observed = observer.observe(changed, &places, time);
-        let found = incidents.point(
-            &mut self.state,
-            (number, id),
-            root,
-            changed,
-            (&observed, &actors),
-            (time, blurred),
-        )?;
-        for incident in &found {
-            each(Event::Incident(incident));
+        each(Event::Point {
+            id,
+            time: times.1,
+            changes: changed.len() as u64,
+            revision,
+            class,
+            stored_bytes: stored + self.state.log_bytes - log_bytes,
+            lag: since.elapsed(),
+        });
+        if let Some(incidents) = &mut self.incidents {
+            let moment = (times.1, class == Class::Blurred);
+            for incident in &incidents.judge(&mut self.state, None, before, changed, moment)? {
+                each(Event::Incident(incident));
+            }
         }
         Ok(())
     }
 
-    fn tell(
-        &self,
-        changed: &[Changed],
-        (since, time): (Instant, Timestamp),
-        class: Class,
-        stored_bytes: u64,
-        each: &mut dyn FnMut(Event<'_>),
-    ) {
-        each(Event::Point {
-            id: self.state.last_point,
-            time,
-            changes: changed.len() as u64,
-            revision: self.revision,
-            class,
-            stored_bytes,
-            lag: since.elapsed(),
-        });
+    /// Records what the rules found while the repository refused.
+    fn record_waiting(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let time = (self.clock)();
+        if let Some(incidents) = self.incidents.as_mut().filter(|it| it.is_waiting()) {
+            for incident in &incidents.record_waiting(&mut self.state, time)? {
+                each(Event::Incident(incident));
+            }
+        }
+        Ok(())
+    }
+
+    /// Thins what the last checkpoint closed. Where much is written checkpoints come early, and going through
+    /// the log at each would not pay.
+    fn thin(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let is_early = |at: Instant| at.elapsed() < self.options.checkpoint;
+        if self.thinned.is_some_and(is_early) {
+            return Ok(());
+        }
+        self.thinned = Some(Instant::now());
+        let thinning = self.state.thin(&self.options.ladder, (self.clock)())?;
+        if thinning.dropped > 0 {
+            each(Event::Thinned(thinning));
+        }
+        Ok(())
     }
 
     /// Stores the state with all its nodes, as a snapshot that needs nothing but itself.
     fn checkpoint(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let (now, root, revision) = ((self.clock)(), self.state.root, self.revision);
-        let id = self.store_state(root, revision, now)?;
+        let (options, maps) = (&self.options.keyspace, (self.base, root));
+        let id = store_state(self.repository, options, maps, revision, now, self.monitor)?;
         self.add_checkpoint(id, root, revision, now, each)
-    }
-
-    fn store_state(
-        &self,
-        root: Option<BlobId>,
-        revision: i64,
-        time: Timestamp,
-    ) -> Result<SnapshotId> {
-        let repository = self.repository;
-        let base = self.base;
-        let ((), written) =
-            repository.write(self.monitor, |session| store_map(session, base, root))?;
-        let reader = MapReader::new(repository);
-        let map = reader.map(root);
-        let totals = map.totals(
-            std::ops::Bound::Unbounded,
-            std::ops::Bound::Unbounded,
-            format::entry::entry_bytes,
-        );
-        let totals = totals.map_err(|error| KeyspaceError::Map {
-            why: error.to_string(),
-        })?;
-        let totals = Totals {
-            files: totals.count,
-            bytes: totals.bytes,
-            stored_bytes: written.stored_bytes,
-            ..Totals::default()
-        };
-        let snapshot = Snapshot {
-            time,
-            finished: time,
-            ..record(&self.options.keyspace, root, Some(revision), totals)
-        };
-        Ok(repository.put_snapshot(&snapshot)?)
     }
 
     fn add_checkpoint(
@@ -545,6 +411,7 @@ impl Run<'_> {
         time: Timestamp,
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
+        self.state.live(time);
         let number = Some(revision as u64);
         self.state.add_checkpoint(snapshot, root, number, time)?;
         self.base = root;
@@ -571,34 +438,14 @@ impl Run<'_> {
         )?;
         let (root, last) = (report.snapshot.root, (self.clock)());
         if was_watched {
-            let changed = self.found_by_scan(root)?;
-            if record_bytes(&changed) <= RECORD_BYTES_MAX {
-                let (number, before) = (self.state.next_number(), self.state.root);
-                let times = (first, last);
-                let id = self.add_point(&changed, Class::Blurred, times, report.revision)?;
-                let stored = report.new_bytes;
-                self.tell(&changed, (since, last), Class::Blurred, stored, each);
-                self.judge((number, before), id, &changed, (last, true), each)?;
-            }
+            let changed = self.state.differing_from(root)?;
+            let (class, at) = (Class::Blurred, (since, (first, last)));
+            let stored = (report.revision, report.new_bytes);
+            self.add_point(&changed, class, at, stored, each)?;
         }
         self.add_checkpoint(report.id, root, report.revision, last, each)?;
         self.follow();
         Ok(())
-    }
-
-    fn found_by_scan(&self, root: Option<BlobId>) -> Result<Vec<Changed>> {
-        let reader = MapReader::new(self.repository);
-        let mut changed = Vec::new();
-        for change in reader.changes(self.state.root, root, &PathKey::root()) {
-            let change = change?;
-            changed.push(Changed {
-                key: change.key,
-                before: change.before,
-                after: change.after,
-                actor: None,
-            });
-        }
-        Ok(changed)
     }
 
     /// The repository refused: what waits goes on waiting, and etcd keeps the rest for us.
@@ -612,23 +459,4 @@ impl Run<'_> {
             std::thread::sleep(WAIT);
         }
     }
-}
-
-/// The revision of a state, if its store counts them.
-fn revision_of(entry: &TimelineEntry) -> Option<i64> {
-    let revision = match &entry.record {
-        TimelineRecord::Point(point) => point.revision,
-        TimelineRecord::Checkpoint { revision, .. } => *revision,
-        _ => None,
-    };
-    i64::try_from(revision?).ok()
-}
-
-/// About how long the record of a point with these changes is.
-fn record_bytes(changed: &[Changed]) -> usize {
-    let bytes = |one: &Changed| {
-        let value = one.after.as_ref().map_or(0, |_| VALUE_BYTES);
-        one.key.as_bytes().len() + DELETION_BYTES + value
-    };
-    changed.iter().map(bytes).sum()
 }

@@ -140,6 +140,11 @@ impl RepositoryError {
         }
     }
 
+    /// Whether trying again later may help: a disk that is full or away, a network that is down.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Storage(_)) && !self.is_damage()
+    }
+
     /// Whether the error says that stored bytes are wrong or gone, so that other objects may still be
     /// readable.
     pub fn is_damage(&self) -> bool {

@@ -31,7 +31,7 @@ impl TimelineError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Repository(error) | Self::Backup(BackupError::Repository(error)) => {
-                matches!(error, RepositoryError::Storage(_)) && !error.is_damage()
+                error.may_pass()
             }
             _ => false,
         }

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use format::entry::entry_bytes;
-use model::incident::{Actor, Incident, Observed};
+use model::incident::{Incident, Observed};
 use model::point::TimelineRecord;
 use model::{BlobId, PathKey, SnapshotId, Timestamp};
 use policy::incident::{Detector, Finding, Mode, Point, State as Standing, Stock};
 use repository::{MapReader, Packer, Repository};
+use source::files::TreeReader;
 
 use crate::contents::Contents;
 use crate::error::Result;
+use crate::observe::Observer;
 use crate::state::{Changed, State};
 
 /// Points whose names are remembered, to say where an incident begins: a day of one every two seconds.
@@ -90,32 +92,34 @@ impl Incidents {
             contents,
             numbers: HashMap::new(),
             next: known.last().map_or(1, |(last, _)| last.number + 1),
-            points: BTreeMap::new(),
+            points: [(state.next_number() - 1, state.last_point)].into(),
             told: HashMap::new(),
             spans: BTreeMap::new(),
             waiting: Vec::new(),
         })
     }
 
-    /// Takes a point up, and records what is new or has changed. `root` is that of the state before.
-    pub fn point(
+    /// Lets the rules look at the last point, and records what they find or see otherwise now. `root` is that
+    /// of the state before it; `tree` is where the live bytes are, if values are not at hand anyway.
+    pub fn judge(
         &mut self,
         state: &mut State<'_>,
-        (number, id): (u64, SnapshotId),
+        tree: Option<&TreeReader>,
         root: Option<BlobId>,
         changed: &[Changed],
-        (observed, actors): (&[Observed], &[Actor]),
         (time, blurred): (Timestamp, bool),
     ) -> Result<Vec<Incident>> {
         let repository = state.repository;
+        let (actors, places) = state.actors_of(changed);
+        let observed = &Observer { repository, tree }.observe(changed, &places, time);
         let fresh = self.take_contents(repository, changed, observed);
-        self.points.insert(number, id);
+        let (number, last) = state.last_span;
+        self.points.insert(number, state.last_point);
         while self.points.len() > POINTS_MAX {
             self.points.pop_first();
         }
-        let (first, last) = state.last_span;
-        if first == number && last > first {
-            self.spans.insert(first, last);
+        if last > number {
+            self.spans.insert(number, last);
         }
         let stock = Tree {
             repository,
@@ -128,7 +132,7 @@ impl Incidents {
             time,
             blurred,
             observed,
-            actors,
+            actors: &actors,
         };
         let findings = self.detector.point(&point, &stock);
         self.waiting.extend(findings);

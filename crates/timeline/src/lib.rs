@@ -9,7 +9,7 @@ mod names;
 mod sight;
 pub mod state;
 mod contents;
-pub mod observe;
+mod observe;
 pub mod incidents;
 mod watch;
 

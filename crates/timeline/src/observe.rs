@@ -32,18 +32,18 @@ const BEFORE_READ_MAX: usize = 256;
 
 /// Where bytes are read from.
 #[derive(Debug)]
-pub struct Observer<'a> {
+pub(crate) struct Observer<'a> {
     /// Where earlier versions are.
-    pub repository: &'a Repository,
+    pub(crate) repository: &'a Repository,
     /// The live tree; `None` where values are at hand anyway.
-    pub tree: Option<&'a TreeReader>,
+    pub(crate) tree: Option<&'a TreeReader>,
 }
 
 impl Observer<'_> {
     /// What the rules need to know of a point's changes.
     ///
     /// `actors` has for each change a place in the list of actors.
-    pub fn observe(
+    pub(crate) fn observe(
         &self,
         changed: &[Changed],
         actors: &[Option<u32>],

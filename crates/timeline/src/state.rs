@@ -186,8 +186,24 @@ impl<'r> State<'r> {
         Ok(changed)
     }
 
+    /// What differs between the last state and the one with this root: nobody knows who did it.
+    pub fn differing_from(&self, root: Option<BlobId>) -> Result<Vec<Changed>> {
+        let reader = MapReader::new(self.repository);
+        let changes = reader.changes(self.root, root, &PathKey::root());
+        let changed = changes.map(|change| {
+            let change = change?;
+            Ok(Changed {
+                key: change.key,
+                before: change.before,
+                after: change.after,
+                actor: None,
+            })
+        });
+        changed.collect()
+    }
+
     /// Who made these changes, each once, and for each change a place in that list.
-    pub fn actors_of(&self, changed: &[Changed]) -> (Vec<Actor>, Vec<Option<u32>>) {
+    pub(crate) fn actors_of(&self, changed: &[Changed]) -> (Vec<Actor>, Vec<Option<u32>>) {
         let mut actors: Vec<Actor> = Vec::new();
         let mut known: HashMap<u64, u32> = HashMap::new();
         let places = changed.iter().map(|one| {
@@ -203,7 +219,8 @@ impl<'r> State<'r> {
     }
 
     /// Makes the changes a point, durably. Everything that it names is durable already. What is too long
-    /// for one record becomes several points, of which the last one is named.
+    /// for one record becomes several points, of which the last one is named, and only it is the state that
+    /// was seen: who is stopped before it must not go on as if it had been there.
     pub fn add_point(
         &mut self,
         changed: &[Changed],
@@ -213,7 +230,14 @@ impl<'r> State<'r> {
         time: Timestamp,
     ) -> Result<SnapshotId> {
         let mut first_number = None;
-        for part in parts(changed) {
+        let parts = parts(changed);
+        let whole = parts.len();
+        for (at, part) in (1..).zip(parts) {
+            let (class, revision) = if at == whole {
+                (class, revision)
+            } else {
+                (class.max(Class::Fuzzy), None)
+            };
             let number = self.add_part(part, class, (first, last), revision, time)?;
             self.last_span = (*first_number.get_or_insert(number), number);
         }

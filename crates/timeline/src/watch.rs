@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use model::point::Class;
 use model::{Cancel, Monitor, PathKey, Timestamp};
 use policy::incident::Mode;
-use repository::{MapReader, Repository};
+use repository::Repository;
 use source::files::TreeReader;
 use source::files::watch::{Batch, Capture, CaptureInfo, WatchOptions as SourceOptions, Watcher};
 
 use crate::error::{Result, TimelineError};
 use crate::incidents::Incidents;
 use crate::names::{GRACE_SECS, is_passing};
-use crate::observe::Observer;
 use crate::options::{Event, WatchOptions};
 use crate::sight::{Looker, Waiting};
 use crate::state::{Changed, State, counted};
@@ -133,8 +132,7 @@ impl Run<'_> {
         let files = self.scan(was_watched, Class::Blurred, each)?;
         self.state.began_at = self.state.last_point;
         self.state.learn_links()?;
-        let mut incidents = Incidents::begin(self.state.repository, &self.state, Mode::Tree)?;
-        incidents.saw(self.state.next_number() - 1, self.state.last_point);
+        let incidents = Incidents::begin(self.state.repository, &self.state, Mode::Tree)?;
         self.incidents = Some(incidents);
         each(Event::Ready {
             capture: info,
@@ -252,7 +250,6 @@ impl Run<'_> {
             let id = self
                 .state
                 .add_point(&changed, Class::Fuzzy, (first, last), None, last)?;
-            let before = (self.state.last_span.0, root);
             let changes = counted(&changed);
             if changes > 0 {
                 each(Event::Point {
@@ -264,7 +261,7 @@ impl Run<'_> {
                     lag: since.elapsed(),
                 });
             }
-            self.judge(before, id, &changed, (last, false), each)?;
+            self.judge(root, &changed, (last, false), each)?;
         }
         self.waiting = std::mem::take(&mut self.waiting).only(&sight.unknown);
         self.first = None;
@@ -285,34 +282,19 @@ impl Run<'_> {
         }
     }
 
-    /// Lets the rules look at a point: `before` is its number and the root of the state before it.
+    /// Lets the rules look at the last point: `root` is that of the state before it.
     fn judge(
         &mut self,
-        (number, root): (u64, Option<model::BlobId>),
-        id: model::SnapshotId,
+        root: Option<model::BlobId>,
         changed: &[Changed],
         (time, blurred): (Timestamp, bool),
         each: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        let Some(incidents) = &mut self.incidents else {
-            return Ok(());
-        };
-        let (actors, places) = self.state.actors_of(changed);
-        let observer = Observer {
-            repository: self.state.repository,
-            tree: Some(&self.tree),
-        };
-        let observed = observer.observe(changed, &places, time);
-        let found = incidents.point(
-            &mut self.state,
-            (number, id),
-            root,
-            changed,
-            (&observed, &actors),
-            (time, blurred),
-        )?;
-        for incident in &found {
-            each(Event::Incident(incident));
+        if let Some(incidents) = &mut self.incidents {
+            let (state, tree) = (&mut self.state, Some(&self.tree));
+            for incident in &incidents.judge(state, tree, root, changed, (time, blurred))? {
+                each(Event::Incident(incident));
+            }
         }
         Ok(())
     }
@@ -349,13 +331,12 @@ impl Run<'_> {
         let root = report.snapshot.root;
         let last = (self.clock)();
         if tell && root != self.state.root {
-            let changed = self.found_by_scan(root)?;
+            let changed = self.state.differing_from(root)?;
             let changes = counted(&changed);
-            let (before_root, log_bytes) = (self.state.root, self.state.log_bytes);
+            let (before, log_bytes) = (self.state.root, self.state.log_bytes);
             let id = self
                 .state
                 .add_point(&changed, class, (first, last), None, last)?;
-            let before = (self.state.last_span.0, before_root);
             if changes > 0 {
                 each(Event::Point {
                     id,
@@ -367,7 +348,7 @@ impl Run<'_> {
                     lag: started.elapsed(),
                 });
             }
-            self.judge(before, id, &changed, (last, class == Class::Blurred), each)?;
+            self.judge(before, &changed, (last, class == Class::Blurred), each)?;
         }
         self.state.live(last);
         self.state.add_checkpoint(snapshot, root, None, last)?;
@@ -391,21 +372,6 @@ impl Run<'_> {
             each(Event::Thinned(thinning));
         }
         Ok(report.snapshot.totals.files)
-    }
-
-    fn found_by_scan(&self, root: Option<model::BlobId>) -> Result<Vec<Changed>> {
-        let reader = MapReader::new(self.state.repository);
-        let mut changed = Vec::new();
-        for change in reader.changes(self.state.root, root, &PathKey::root()) {
-            let change = change?;
-            changed.push(Changed {
-                key: change.key,
-                before: change.before,
-                after: change.after,
-                actor: None,
-            });
-        }
-        Ok(changed)
     }
 
     /// The repository refused: everything that waits goes on waiting.

@@ -6,7 +6,7 @@ use crate::ledger::{Ledger, Op, merged};
 use etcd::testing::Server;
 use etcd::{Address, Client, Settings};
 use model::{Cancel, PathKey, Silent, Timestamp};
-use recoup_keyspace::watch::{Event as Told, WatchOptions, watch};
+use recoup_keyspace::{Event as Told, WatchOptions, watch};
 use recoup_keyspace::{Keyspace, Options};
 use repository::{MapReader, Repository, Stored};
 use serde_json::json;

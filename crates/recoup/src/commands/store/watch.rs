@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use etcd::Address;
-use keyspace::watch::{Event, WatchOptions};
+use keyspace::{Event, WatchOptions};
 use model::Silent;
 use model::point::Class;
 use serde_json::json;
@@ -43,7 +43,7 @@ pub(in crate::commands) fn run(
         source: address.to_string(),
         totals: Totals::default(),
     };
-    keyspace::watch::watch(
+    keyspace::watch(
         &opened.repository,
         &options,
         &context::timestamp,
@@ -96,6 +96,10 @@ impl Show {
                     "revisions {from} to {to} were not seen: everything is read anew, and what \
                      happened between is blurred"
                 ));
+            }
+            Event::Thinned(thinning) => {
+                let line = json!({ "dropped": thinning.dropped, "kept": thinning.kept });
+                context.sink.json("thinned", &line)?;
             }
             Event::Incident(incident) => {
                 tell::incident(incident, self.source.as_bytes(), context)?;
