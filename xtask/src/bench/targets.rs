@@ -204,7 +204,8 @@ impl Cell {
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The middle of `values`, or halfway between the two in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -5,6 +5,7 @@
 mod ground;
 mod work;
 
+use super::targets;
 use crate::workspace;
 use anyhow::Result;
 use clap::Args;
@@ -52,9 +53,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn median(&self) -> f64 {
-        let mut sorted = self.seconds.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+        targets::median(self.seconds.clone()).unwrap_or(f64::NAN)
     }
 
     fn met(&self) -> bool {

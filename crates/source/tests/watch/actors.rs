@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use recoup_source::files::watch::{Actor, Batch, Capture, Dirty, Settle, What};
 
@@ -45,8 +45,11 @@ fn an_actor_is_described() {
         .current_dir(&place.root)
         .args(["-c", ": > made; read wait"]);
     let mut shell = shell.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + rig::PATIENCE;
     let batch = loop {
-        let batch = watcher.drain(rig::PATIENCE, Settle::AT_ONCE);
+        let left = until.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "the new file is never told");
+        let batch = watcher.drain(left, Settle::AT_ONCE);
         if batch.dirty.iter().any(|dirty| dirty.key == b"made") {
             break batch;
         }

@@ -313,6 +313,17 @@ fn what_is_ignored_is_not_told() {
         assert!(find(&batch, "beside/deep").is_some_and(|dirty| dirty.subtree));
         assert!(find(&batch, "beside/old").is_some());
         assert!(is_told(&batch, ("beside/deep/new", CREATED, true)));
+        // What was ignored under its old name counts under a new one, also what is done there later.
+        rig::shell(&place.root, "mv store kept");
+        let batch = rig::settled(&watcher);
+        assert!(find(&batch, "kept").is_some_and(|dirty| dirty.subtree));
+        rig::shell(&place.root, ": > kept/z");
+        let batch = rig::settled(&watcher);
+        assert!(
+            is_told(&batch, ("kept/z", CREATED, false)),
+            "by {}",
+            best.word()
+        );
     }
 }
 

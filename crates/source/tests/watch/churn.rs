@@ -3,8 +3,7 @@
 //! Runs in a child process. Things move between the tree and a place outside of it; names are of any
 //! bytes. What fails is passed over.
 //!
-//! Nothing is done through a symbolic link: the tree holds one that leads out of it, to a file of the
-//! system.
+//! Nothing is done through a symbolic link: some lead out of the tree.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -11,18 +11,6 @@ use crate::rig::{self, Disk, Place, Seen, Verdict};
 /// Operations of one child in one round.
 const OPERATIONS: &str = "150";
 
-/// A tree with every odd kind in it, without the link that leads to a file of the system: these tests
-/// write to whatever they find.
-fn build(root: &Path) {
-    testkit::build(root, &Tree::small(1)).unwrap();
-    for path in testkit::tree::paths_below(root).unwrap() {
-        if std::fs::read_link(&path).is_ok_and(|target| target.is_absolute()) {
-            std::fs::remove_file(&path).unwrap();
-        }
-    }
-    assert!(!root.join("links/absolute").is_symlink());
-}
-
 #[derive(Default)]
 struct Sum {
     rounds: usize,
@@ -36,7 +24,7 @@ struct Sum {
 
 fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) -> Option<Sum> {
     let mut sum = Sum::default();
-    build(&place.root);
+    testkit::build(&place.root, &Tree::small(1)).unwrap();
     let watcher = rig::watch_with(&place.root, options)?;
     let mut before = Seen::take(&place.root);
     for seed in seeds {
@@ -185,7 +173,7 @@ fn kind_name(kind: &str) -> &'static str {
 #[test]
 fn a_forgetful_watcher_is_found_out() {
     let place = Place::new();
-    build(&place.root);
+    testkit::build(&place.root, &Tree::small(1)).unwrap();
     let Some(watcher) = rig::watch(&place.root, Capture::Inotify) else {
         return;
     };

@@ -16,10 +16,11 @@ const READY_MOST: Duration = Duration::from_secs(120);
 /// A line, and when it came, in seconds since 1970.
 pub(super) type Line = (f64, Value);
 
+/// It runs until this is stopped or dropped: a case that fails leaves nobody behind who watches on.
 pub(super) struct Watch {
     child: Child,
     lines: Arc<Mutex<Vec<Line>>>,
-    reader: JoinHandle<()>,
+    reader: Option<JoinHandle<()>>,
 }
 
 pub(super) fn now() -> f64 {
@@ -55,7 +56,7 @@ impl Watch {
         let watch = Self {
             child,
             lines,
-            reader,
+            reader: Some(reader),
         };
         let begin = Instant::now();
         while !watch
@@ -63,7 +64,8 @@ impl Watch {
             .iter()
             .any(|(_, line)| line["type"] == "ready")
         {
-            if begin.elapsed() > READY_MOST || watch.reader.is_finished() {
+            let ended = watch.reader.as_ref().is_none_or(JoinHandle::is_finished);
+            if begin.elapsed() > READY_MOST || ended {
                 let complaint = std::fs::read_to_string(arena.folder.join("watch.txt"));
                 bail!(
                     "recoup watch is not ready: {}",
@@ -99,12 +101,70 @@ impl Watch {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
         let status = self.child.wait()?;
-        let _ = self.reader.join();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
         if !status.success() {
             bail!("recoup watch ended with {status}");
         }
-        let lines =
-            Arc::try_unwrap(self.lines).map_err(|_| anyhow::anyhow!("lines still in use"))?;
-        Ok(lines.into_inner().unwrap_or_default())
+        Ok(self.lines())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Both do nothing to a process that was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    /// An arena in which Recoup is a script: asked to watch, it notes its process and runs `watch`.
+    fn arena(folder: &Path, watch: &str) -> Arena {
+        let (tree, recoup) = (folder.join("template"), folder.join("recoup"));
+        fs::create_dir_all(&tree).unwrap();
+        let pid = folder.join("pid");
+        let script = format!(
+            "#!/bin/sh\n[ \"$3\" = watch ] || exit 0\necho $$ >{}\n{watch}\n",
+            pid.display()
+        );
+        fs::write(&recoup, script).unwrap();
+        fs::set_permissions(&recoup, fs::Permissions::from_mode(0o755)).unwrap();
+        Arena::open(&folder.join("arena"), &tree, &recoup).unwrap()
+    }
+
+    #[test]
+    fn a_case_that_fails_leaves_no_watch_running() {
+        let folder = std::env::temp_dir().join(format!("harness-watch-{}", std::process::id()));
+        let runs = || {
+            let pid = fs::read_to_string(folder.join("pid")).unwrap();
+            Path::new("/proc").join(pid.trim()).exists()
+        };
+        let ready = arena(&folder, "echo '{\"type\":\"ready\"}'; exec sleep 600");
+        let watch = Watch::start(&ready).unwrap();
+        assert!(runs());
+        drop(watch);
+        assert!(!runs());
+        // One that ends well when it is asked to.
+        let polite =
+            "trap 'exit 0' TERM; echo '{\"type\":\"ready\"}'; while :; do sleep 0.05; done";
+        let lines = Watch::start(&arena(&folder, polite))
+            .unwrap()
+            .stop()
+            .unwrap();
+        assert_eq!(lines.len(), 1);
+        // It is never ready, but goes on.
+        let mute = arena(&folder, "exec sleep 600 >&-");
+        assert!(Watch::start(&mute).is_err());
+        assert!(!runs());
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -148,10 +148,7 @@ pub(super) fn large(ground: &Ground, files: u64, event: u64, runs: usize) -> Res
         &mut first,
         ground.measure(&ground.step(&["backup", &tree]))?,
     );
-    let before = "latest".to_owned();
-    let before = ground.say(&["backup", &tree])?["snapshot"]
-        .as_str()
-        .map_or(before, str::to_owned);
+    let before = ground.backup()?;
     let apart = files / event;
     for number in 0..event {
         fs::remove_file(ground.file(number * apart))?;

@@ -5,42 +5,26 @@
 //! guessed.
 
 use std::collections::HashMap;
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-
+use crate::files::watch::forks::Forks;
+use crate::files::watch::process::{look, runs_another_program};
 use crate::files::watch::report::{Actor, ActorId, Moment};
 use crate::files::watch::set::KnownActor;
 use crate::files::watch::system;
 
-/// Processes that are held on to, with two descriptors each; a quarter of the usual limit of 1024
-/// would be 128 of them.
-const HELD_MAX: usize = 128;
+/// Processes that are held on to, with two descriptors each: 256 of the usual limit of 1024. One read
+/// of events brings up to 270 more for a moment, and the rest of the program needs some too.
+pub(super) const HELD_MAX: usize = 128;
 
 /// Processes remembered in all, until the queue is empty.
 const KNOWN_MAX: usize = 65_536;
 
-/// Bytes of a command line that are kept; programs get file lists of megabytes.
-const CMDLINE_BYTES_MAX: usize = 4096;
-
-/// Bytes read of the other files in /proc: `status` is the longest, below 2 KiB.
-const PROC_BYTES_MAX: usize = 8192;
-
-/// How often a process is looked at again when it runs another program meanwhile.
-const LOOKS_MAX: usize = 3;
-
-/// The flag of a process that is about to end (`PF_EXITING` of the kernel).
-const ENDING: u64 = 4;
-
 /// How often, at most, the costlier questions are asked again of a process that stays: whether it runs
 /// the same program with other arguments, and how many processes were started. They take 0.1 ms.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-
-/// Process numbers below this are not given out again (`RESERVED_PIDS` of the kernel).
-const RESERVED_PIDS: u64 = 300;
 
 /// What the event says of the process: its descriptor, or that it was gone already.
 #[derive(Debug)]
@@ -230,186 +214,6 @@ impl Actors {
     }
 }
 
-/// How many processes were ever started, and which number was given out last: numbers are given out
-/// in a circle, so this tells for how long one can't come up again.
-#[derive(Debug, Default)]
-struct Forks {
-    batch: u64,
-    started: u64,
-    last: u64,
-    tasks: u64,
-    most: u64,
-}
-
-impl Forks {
-    /// How many were started so far; `u64::MAX` if the system doesn't say.
-    fn count(&mut self, batch: u64) -> u64 {
-        self.read(batch);
-        self.started
-    }
-
-    /// Until how many starts the number of this living process can't belong to another one.
-    fn safe_until(&mut self, pid: u32, batch: u64) -> u64 {
-        self.read(batch);
-        if self.most == 0 {
-            return 0;
-        }
-        let ahead = (u64::from(pid) + 2 * self.most - self.last % self.most - 1) % self.most;
-        // Numbers in use and reserved ones are passed over without a start.
-        let starts = ahead.saturating_sub(self.tasks + RESERVED_PIDS);
-        self.started.saturating_add(starts)
-    }
-
-    fn read(&mut self, batch: u64) {
-        if self.batch == batch {
-            return;
-        }
-        let read = || {
-            let stat = std::fs::read_to_string("/proc/stat").ok()?;
-            let started = stat
-                .lines()
-                .find_map(|line| line.strip_prefix("processes "))?;
-            let load = std::fs::read_to_string("/proc/loadavg").ok()?;
-            let (tasks, last) = parse_load(&load)?;
-            let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok()?;
-            Some((
-                started.trim().parse().ok()?,
-                last,
-                tasks,
-                most.trim().parse().ok()?,
-            ))
-        };
-        self.batch = batch;
-        (self.started, self.last, self.tasks, self.most) = read().unwrap_or((u64::MAX, 0, 0, 0));
-    }
-}
-
-/// Number of tasks and last process number of a line `0.00 0.01 0.05 1/89 12345`.
-fn parse_load(load: &str) -> Option<(u64, u64)> {
-    let mut fields = load.split_ascii_whitespace();
-    let (_, tasks) = fields.nth(3)?.split_once('/')?;
-    Some((tasks.parse().ok()?, fields.next()?.parse().ok()?))
-}
-
-/// Whether it runs another program than it did; arguments are compared if `thorough`.
-fn runs_another_program(directory: BorrowedFd<'_>, actor: &Actor, thorough: bool) -> bool {
-    let exe = link(directory, c"exe");
-    // Nothing to read any more: it has ended, and what is known of it stays true.
-    exe.is_some() && (exe != actor.exe || thorough && cmdline(directory) != actor.cmdline)
-}
-
-/// Looks at a process. What is read is its own, however soon it ends: the directory was open when the
-/// number provably belonged to it.
-fn look(pid: u32, pidfd: BorrowedFd<'_>) -> Option<(Actor, OwnedFd)> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty());
-    let directory = open.ok()?;
-    if !system::is_unreaped(pidfd) {
-        return None;
-    }
-    let mut actor = describe(pid, directory.as_fd())?;
-    for _ in 1..LOOKS_MAX {
-        if !runs_another_program(directory.as_fd(), &actor, true) {
-            break;
-        }
-        actor = describe(pid, directory.as_fd()).unwrap_or(actor);
-    }
-    Some((actor, directory))
-}
-
-fn describe(pid: u32, directory: BorrowedFd<'_>) -> Option<Actor> {
-    // What goes first when a process ends is read first; `stat` after it, so that it tells of the end.
-    let exe = link(directory, c"exe");
-    let cmdline = cmdline(directory);
-    let stat = contents(directory, c"stat", PROC_BYTES_MAX)?;
-    let stat = parse_stat(&stat)?;
-    let status = contents(directory, c"status", PROC_BYTES_MAX);
-    let text = |name| {
-        let bytes = contents(directory, name, PROC_BYTES_MAX)?;
-        Some(bytes.trim_ascii().to_vec()).filter(|text| !text.is_empty())
-    };
-    let loginuid = text(c"loginuid").and_then(|text| parse_number(&text));
-    Some(Actor {
-        pid,
-        gone: stat.ended,
-        ppid: Some(stat.ppid),
-        uid: status.as_deref().and_then(parse_effective_uid),
-        loginuid: loginuid.filter(|&uid| uid != u32::MAX),
-        comm: Some(stat.comm),
-        exe,
-        cmdline,
-        cgroup: text(c"cgroup"),
-        started: Some(stat.started),
-    })
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct ProcStat {
-    comm: Vec<u8>,
-    /// It has ended, or is about to: what it ran can't be read any more.
-    ended: bool,
-    ppid: u32,
-    started: u64,
-}
-
-/// Reads `pid (comm) state ppid …`; the name may hold anything, brackets and line breaks too.
-fn parse_stat(stat: &[u8]) -> Option<ProcStat> {
-    let open = stat.iter().position(|&byte| byte == b'(')?;
-    let close = stat.iter().rposition(|&byte| byte == b')')?;
-    let comm = stat.get(open + 1..close)?.to_vec();
-    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?;
-    let ppid = fields.next()?.parse().ok()?;
-    // Fields 9 and 22 of the line; the state was the third.
-    let flags: u64 = fields.nth(4)?.parse().ok()?;
-    let started = fields.nth(12)?.parse().ok()?;
-    Some(ProcStat {
-        comm,
-        ended: matches!(state, "Z" | "X" | "x") || flags & ENDING != 0,
-        ppid,
-        started,
-    })
-}
-
-/// The second number of the line `Uid: real effective saved file-system`.
-fn parse_effective_uid(status: &[u8]) -> Option<u32> {
-    let line = status
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"Uid:"))?;
-    std::str::from_utf8(line)
-        .ok()?
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
-}
-
-fn parse_number(text: &[u8]) -> Option<u32> {
-    std::str::from_utf8(text).ok()?.trim().parse().ok()
-}
-
-fn cmdline(directory: BorrowedFd<'_>) -> Option<Vec<u8>> {
-    contents(directory, c"cmdline", CMDLINE_BYTES_MAX).filter(|line| !line.is_empty())
-}
-
-fn contents(directory: BorrowedFd<'_>, name: &std::ffi::CStr, most: usize) -> Option<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok()?;
-    let mut bytes = Vec::new();
-    let most = most as u64;
-    std::fs::File::from(file)
-        .take(most)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
-}
-
-fn link(directory: BorrowedFd<'_>, name: &std::ffi::CStr) -> Option<Vec<u8>> {
-    let target = rustix::fs::readlinkat(directory, name, Vec::new()).ok()?;
-    Some(target.into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -427,55 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn names_in_stat_may_hold_anything() {
-        let line = b"77 (a) (b\n) R) S 12 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2";
-        let stat = parse_stat(line).unwrap();
-        assert_eq!(stat.comm, b"a) (b\n) R");
-        assert_eq!((stat.ppid, stat.started, stat.ended), (12, 987_654, false));
-        for len in 0..line.len() - 6 {
-            // The last number may be cut without notice; everything before it may not.
-            if let Some(cut) = parse_stat(&line[..len]) {
-                assert!(len > 64 && cut.ppid == 12, "{len}: {cut:?}");
-            }
-        }
-        assert_eq!(
-            parse_effective_uid(b"Name:\tx\nUid:\t1\t2\t3\t4\n"),
-            Some(2)
-        );
-        assert_eq!(parse_load("0.1 0.2 0.3 4/567 891\n"), Some((567, 891)));
-    }
-
-    #[test]
-    fn a_number_is_not_given_out_twice_within_a_round() {
-        let mut forks = Forks {
-            batch: 1,
-            started: 1000,
-            last: 500,
-            tasks: 50,
-            most: 32_768,
-        };
-        // Just started: nearly a whole round is ahead.
-        assert_eq!(forks.safe_until(500, 1), 1000 + 32_767 - 350);
-        assert_eq!(forks.safe_until(499, 1), 1000 + 32_766 - 350);
-        // Started nearly a round ago: it may come next.
-        assert_eq!(forks.safe_until(501, 1), 1000);
-        assert_eq!(forks.safe_until(5501, 1), 1000 + 5000 - 350);
-        let mut blind = Forks {
-            batch: 1,
-            started: u64::MAX,
-            ..Forks::default()
-        };
-        assert!(blind.count(1) > blind.safe_until(7, 1));
-    }
-
-    #[test]
     fn an_ended_process_is_remembered_until_the_queue_is_empty() {
         let mut actors = Actors::default();
         actors.begin(Moment::now());
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
-        // Until the program runs, the child is still a copy of this one.
-        while std::fs::read_link(format!("/proc/{pid}/exe")).ok() == std::env::current_exe().ok() {
+        // Until the program runs, the child is still a copy of this one; its arguments come last.
+        while std::fs::read(format!("/proc/{pid}/cmdline")).unwrap() != b"cat\0" {
             std::thread::yield_now();
         }
         let first = actors.find(pid, sight(pid));

@@ -316,8 +316,8 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
-        /// Any bytes, and true events with any byte changed: never a panic, never a slice from outside,
-        /// and reading comes to an end.
+        /// Any bytes, and true events with any byte changed: never a panic, never a handle that is
+        /// too long, and reading comes to an end.
         #[test]
         fn hostile_bytes(
             noise in prop::collection::vec(any::<u8>(), 0..200),
@@ -338,11 +338,9 @@ mod tests {
                     *there = byte;
                 }
             }
-            let inside = bytes.as_ptr_range();
             for event in Events::new(&bytes).flatten() {
                 let handles = [event.place, event.old, event.new].into_iter().flatten();
                 for handle in handles.map(|place| place.directory).chain(event.object) {
-                    prop_assert!(inside.contains(&handle.as_ptr()));
                     prop_assert!(handle.len() <= HANDLE_HEAD_BYTES + HANDLE_BYTES_MAX);
                 }
             }

@@ -9,6 +9,8 @@ mod event;
 mod system;
 mod range;
 mod set;
+mod process;
+mod forks;
 mod actors;
 mod places;
 mod sensor;

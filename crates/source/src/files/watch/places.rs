@@ -12,11 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use model::Kind;
 use model::key::{self, PathKey};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::files::beneath::open_beneath;
+use crate::files::stat::Stat;
 use crate::files::watch::range::beneath;
 use crate::files::watch::report::FileId;
 use crate::files::watch::system;
@@ -140,13 +142,12 @@ impl Places {
 
     /// Which file a handle stands for, as long as it has a name anywhere.
     pub(super) fn object(&self, handle: &[u8]) -> Object {
-        let state = system::open_handle(self.root(), handle).and_then(rustix::fs::fstat);
-        match state {
-            Ok(state) if state.st_nlink == 0 => Object::Gone,
-            Ok(state) if is_directory(&state) => Object::Directory,
-            Ok(state) => Object::File(FileId {
-                dev: device(state.st_dev),
-                ino: state.st_ino,
+        match system::open_handle(self.root(), handle).and_then(Stat::of) {
+            Ok(stat) if stat.nlink == 0 => Object::Gone,
+            Ok(stat) if stat.kind == Kind::Directory => Object::Directory,
+            Ok(stat) => Object::File(FileId {
+                dev: stat.dev,
+                ino: stat.ino,
             }),
             Err(Errno::STALE | Errno::NOENT) => Object::Gone,
             Err(_) => Object::Unknown,
@@ -254,15 +255,6 @@ pub(super) fn checked(keys: &[Vec<u8>]) -> Result<Vec<PathKey>, key::KeyError> {
     keys.iter()
         .map(|key| PathKey::from_bytes(key.clone()))
         .collect()
-}
-
-/// The number of a file system in the form that [`Stat`](crate::files::Stat) has.
-pub(super) fn device(dev: u64) -> u64 {
-    u64::from(rustix::fs::major(dev)) << 32 | u64::from(rustix::fs::minor(dev))
-}
-
-fn is_directory(state: &rustix::fs::Stat) -> bool {
-    FileType::from_raw_mode(state.st_mode) == FileType::Directory
 }
 
 fn path_of(file: BorrowedFd<'_>) -> rustix::io::Result<Vec<u8>> {

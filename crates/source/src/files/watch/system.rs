@@ -39,32 +39,13 @@ pub(super) fn fanotify_init(unlimited_queue: bool) -> Result<OwnedFd> {
 
 /// Watches the whole file system that `place` lies on.
 pub(super) fn mark_file_system(group: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<()> {
-    mark(
-        group,
-        place,
-        libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM,
-        MASK,
-    )
-}
-
-/// Asks the kernel not to report what happens to the names in one directory. Renames are still told,
-/// because they may lead out of it. The kernel may forget this when it needs memory: it saves work
-/// and decides nothing.
-pub(super) fn ignore_directory(group: BorrowedFd<'_>, directory: BorrowedFd<'_>) -> Result<()> {
-    /// `FAN_EVENT_ON_CHILD`: also what happens to the things in it.
-    const ON_CHILD: u64 = 0x0800_0000;
-    let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_IGNORE_SURV | libc::FAN_MARK_EVICTABLE;
-    mark(group, directory, flags, (MASK & !RENAME) | ON_CHILD)
-}
-
-fn mark(group: BorrowedFd<'_>, place: BorrowedFd<'_>, flags: u32, mask: u64) -> Result<()> {
     // SAFETY: both descriptors are open for the length of the call, and the path is a C string. It is
     // "." because a null path is refused for descriptors that were opened with O_PATH.
     let done = unsafe {
         libc::fanotify_mark(
             group.as_raw_fd(),
-            flags,
-            mask,
+            libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM,
+            MASK,
             place.as_raw_fd(),
             c".".as_ptr(),
         )

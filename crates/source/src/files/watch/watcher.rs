@@ -173,6 +173,14 @@ impl Watcher {
         self.capture
     }
 
+    /// Whether somebody takes events in. A thread that has ended by itself leaves nothing but silence,
+    /// and that proves nothing.
+    fn is_sensed(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Most dirty keys that are held before directories stand for them.
     pub fn most_keys(&self) -> usize {
         self.most_keys
@@ -181,20 +189,19 @@ impl Watcher {
     /// Waits until there is something to look at, `wait` at the longest, and takes it. Files that are
     /// being written wait as `settle` says.
     ///
-    /// With [`Capture::Scan`] every batch is blurred and comes after the whole time.
+    /// With [`Capture::Scan`], and after the reading thread has ended by itself, every batch is blurred
+    /// and comes after the whole time.
     pub fn drain(&self, wait: Duration, settle: Settle) -> Batch {
         let until = Instant::now() + wait;
         let mut emptied = self.shared.emptied();
         loop {
             let now = Moment::now();
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero()
-                || self.thread.is_some() && self.shared.set.lock().is_ready(now, settle)
-            {
+            if left.is_zero() || self.is_sensed() && self.shared.set.lock().is_ready(now, settle) {
                 break;
             }
             // A file that becomes quiet tells nobody.
-            let next = if self.thread.is_some() {
+            let next = if self.is_sensed() {
                 left.min(LOOK_AGAIN)
             } else {
                 left
@@ -206,7 +213,7 @@ impl Watcher {
         let now = Moment::now();
         let taken = {
             let mut set = self.shared.set.lock();
-            if self.thread.is_none() {
+            if !self.is_sensed() {
                 set.blur(BlurReason::NotWatched, now);
                 set.good_until(now);
             }
@@ -218,7 +225,7 @@ impl Watcher {
     /// Waits until everything that happened before this call is taken in, `wait` at the longest.
     /// `false` if the time ran out: then only what [`drain`](Self::drain) gives is known.
     pub fn catch_up(&self, wait: Duration) -> bool {
-        if self.thread.is_none() {
+        if !self.is_sensed() {
             return false;
         }
         let until = Instant::now() + wait;
@@ -309,5 +316,53 @@ impl Drop for Ended<'_> {
             .lock()
             .blur(BlurReason::NotWatched, Moment::now());
         self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+
+    use super::*;
+
+    /// A way of sensing whose thread ends at its first read.
+    struct Broken(OwnedFd);
+
+    impl Sensor for Broken {
+        fn descriptor(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+
+        fn read(&mut self, _: &SharedSet) -> bool {
+            panic!("as the test wants it")
+        }
+
+        fn pause(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn the_silence_of_an_ended_thread_is_not_believed() {
+        let descriptor = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let sensor: Box<dyn Sensor> = Box::new(Broken(descriptor));
+        let watcher = Watcher::start(Some(sensor), Capture::Fanotify, KEYS_MAX).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while !watcher.thread.as_ref().unwrap().is_finished() {
+            assert!(Instant::now() < until, "the thread goes on");
+            std::thread::yield_now();
+        }
+        // The first batch is blurred by the end itself; so is each one after it.
+        for _ in 0..3 {
+            let batch = watcher.drain(Duration::from_millis(5), Settle::AT_ONCE);
+            let reasons = batch.blurred.map(|blurred| blurred.reasons);
+            assert_eq!(reasons, Some(vec![BlurReason::NotWatched]));
+        }
+        let asked = Instant::now();
+        assert!(!watcher.catch_up(Duration::from_secs(10)));
+        assert!(
+            asked.elapsed() < Duration::from_secs(5),
+            "nobody is left to wait for"
+        );
     }
 }
