@@ -358,8 +358,31 @@ fn a_file_a_list_and_a_root_that_is_gone() {
     write(&home.path("tree/a/two"), "overwritten by mistake");
     home.json(&["undo", "tree/a/two", "--yes"], 0);
     assert_eq!(home.read("tree/a/two"), "2");
-    std::fs::remove_dir_all(home.path("tree")).unwrap();
+    // A list from Windows ends its lines in two bytes.
+    std::fs::remove_dir_all(home.path("tree/a")).unwrap();
+    write(&home.path("job.log"), "a/one\r\na/two\r\n");
     let ids = snapshots(&home);
+    let listed = [
+        "undo",
+        "tree",
+        "--since",
+        &ids[0],
+        "--paths-from",
+        "job.log",
+        "--yes",
+    ];
+    home.json(&listed, 0);
+    assert_eq!(home.read("tree/a/two"), "2");
+    std::fs::remove_dir_all(home.path("tree")).unwrap();
+    let planned = home.json(&["undo", "tree", "--since", &ids[0], "--dry-run"], 0);
+    let steps = of_type(&planned, "step");
+    let mut paths: Vec<_> = steps
+        .iter()
+        .map(|step| step["path"].as_str().unwrap())
+        .collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["a", "a/one", "a/two"], "{planned:?}");
+    assert!(!home.path("tree").exists(), "a dry run makes nothing");
     home.json(&["undo", "tree", "--since", &ids[0], "--yes"], 0);
     assert_eq!(home.read("tree/a/one"), "1");
     std::fs::remove_file(home.path("tree/a/one")).unwrap();

@@ -1,7 +1,9 @@
 //! `recoup log etcd://.../key`: the versions of one key, from backups and from points.
 
+use std::collections::BTreeMap;
+
 use etcd::Address;
-use model::point::TimelineRecord;
+use model::point::{PointChange, TimelineRecord};
 use model::{ChangeKind, Entry, PathKey, SnapshotId, Timestamp};
 use repository::{MapReader, Stored};
 use serde::Serialize;
@@ -80,7 +82,7 @@ pub(in crate::commands) fn run(
         ))
         .hint("`recoup snapshots` lists the sources"));
     };
-    seen.sort_by_key(|seen| (seen.revision, seen.time));
+    seen.sort_by_key(|seen| (seen.time, seen.revision));
     let versions = versions(seen);
     if versions.is_empty() {
         let message = format!("find versions of {address}: no snapshot holds it");
@@ -97,20 +99,54 @@ fn points(of: &Stored, key: &PathKey, opened: &Opened, seen: &mut Vec<Seen>) -> 
     let timeline = opened
         .repository
         .timeline(&snapshot.host, &snapshot.source)?;
+    let mut states: BTreeMap<u64, (SnapshotId, Timestamp, Option<u64>)> = BTreeMap::new();
+    let mut runs = Vec::new();
     timeline.each(0, |entry| {
-        if let TimelineRecord::Point(point) = &entry.record
-            && let Ok(at) = point.changes.binary_search_by(|it| it.key.cmp(key))
-        {
-            seen.push(Seen {
-                id: entry.id,
-                time: point.last,
-                revision: point.revision,
-                entry: point.changes[at].after.clone(),
-            });
+        let id = match &entry.record {
+            TimelineRecord::Checkpoint { snapshot, .. } => *snapshot,
+            _ => entry.id,
+        };
+        if entry.state().is_some() {
+            states.insert(entry.number, (id, entry.time, entry.revision()));
+        }
+        match &entry.record {
+            TimelineRecord::Point(point) => {
+                if let Some(after) = after(&point.changes, key) {
+                    seen.push(Seen {
+                        id: entry.id,
+                        time: point.last,
+                        revision: point.revision,
+                        entry: after,
+                    });
+                }
+            }
+            TimelineRecord::Thinned(thinned) => {
+                for run in &thinned.runs {
+                    runs.extend(after(&run.changes, key).map(|after| (run.last, after)));
+                }
+            }
+            _ => {}
         }
         Ok(())
     })?;
+    // What thinned points did is in the next state that is left.
+    for (last, entry) in runs {
+        if let Some((_, &(id, time, revision))) = states.range(last + 1..).next() {
+            seen.push(Seen {
+                id,
+                time,
+                revision,
+                entry,
+            });
+        }
+    }
     Ok(())
+}
+
+/// What changes left at a key, if they touched it.
+fn after(changes: &[PointChange], key: &PathKey) -> Option<Option<Entry>> {
+    let at = changes.binary_search_by(|it| it.key.cmp(key)).ok()?;
+    Some(changes[at].after.clone())
 }
 
 /// Only where something changed, oldest first, with how.

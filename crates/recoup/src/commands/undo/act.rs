@@ -1,16 +1,13 @@
 //! Plan, show, ask, run, report.
 
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use model::operation::Operation;
-use model::{Cancel, Kind, PathKey};
-use repository::{MapReader, Stored};
-use source::files::attributes::{Attributes, Rights};
-use source::files::write::TreeWriter;
+use model::{Cancel, PathKey};
 use undo::{ContentMerge, Event, Proposal, Report, UndoError, Work};
 
 use super::place::{self, Spot};
+use super::root::Root;
 use super::{Arguments, ContentMergeChoice, event, listing, pending, show, with_ground};
 use crate::access::busy::Busy;
 use crate::access::open::Opened;
@@ -18,7 +15,6 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure, Result};
 use crate::names::select::Listing;
 use crate::output::progress::Progress;
-use crate::output::text;
 use crate::signals;
 
 pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
@@ -28,36 +24,59 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
     spot.rate = arguments.rate;
     let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
     pending::refuse_unfinished(&spot.source, &opened, context)?;
-    if !arguments.dry_run {
-        make_root(&spot, &event, &opened, context)?;
-    }
+    let root = Root::provide(&mut spot, &event, arguments.dry_run, &opened, context)?;
     let cancel = signals::listen()?;
     let contents = match arguments.content_merge {
         ContentMergeChoice::Off => ContentMerge::Off,
         ContentMergeChoice::Propose => ContentMerge::Propose,
         ContentMergeChoice::Auto => ContentMerge::Auto,
     };
+    let ended = ask(
+        arguments,
+        (&spot, &event),
+        &opened,
+        &cancel,
+        contents,
+        context,
+    );
+    if let Ok(None) = ended {
+        return run(&spot, &event, &opened, &cancel, contents, context);
+    }
+    // Nothing comes back into it: it is gone as before.
+    root.remove();
+    Ok(ended?.unwrap_or(Exit::Ok))
+}
+
+/// Shows the plan and asks. `None` if it is to be run, else how the command ends.
+fn ask(
+    arguments: &Arguments,
+    (spot, event): (&Spot, &Event),
+    opened: &Opened,
+    cancel: &Arc<Cancel>,
+    contents: ContentMerge,
+    context: &mut Context,
+) -> Result<Option<Exit>> {
     let progress = Progress::start(&context.terminal);
-    let proposal = with_ground(&spot, &opened, &progress, &cancel, context, |work| {
-        Ok(work.ground.propose(&event, contents)?)
+    let proposal = with_ground(spot, opened, &progress, cancel, context, |work| {
+        Ok(work.ground.propose(event, contents)?)
     });
     drop(progress);
     let proposal = proposal?;
     if arguments.dry_run {
-        return show::dry_run(arguments, &proposal, &event, &opened, context);
+        return show::dry_run(arguments, &proposal, event, opened, context).map(Some);
     }
-    show::plan(arguments, &proposal, &event, &opened, context)?;
+    show::plan(arguments, &proposal, event, opened, context)?;
     if proposal.plan.is_empty() && !proposal.plan.leaves_open() {
-        return show::nothing(&proposal, context);
+        return show::nothing(&proposal, context).map(Some);
     }
     if arguments.strict && proposal.plan.leaves_open() {
-        return show::strict(&proposal, context);
+        return show::strict(&proposal, context).map(Some);
     }
     if !context.yes && !confirmed(context)? {
         context.terminal.note("Nothing was changed.");
-        return Ok(Exit::Failed);
+        return Ok(Some(Exit::Failed));
     }
-    run(&spot, &event, &opened, &cancel, contents, context)
+    Ok(None)
 }
 
 /// What is to be taken back, and where.
@@ -146,40 +165,6 @@ fn operation(number: Option<u64>, opened: &Opened, context: &Context) -> Result<
         )));
     }
     Ok(found)
-}
-
-/// Where the root itself is gone, an empty one is made first, as it was: everything else is beneath it.
-fn make_root(spot: &Spot, event: &Event, opened: &Opened, context: &Context) -> Result<()> {
-    if spot.is_store() || spot.root.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let was: Option<&Stored> = event.before.as_ref();
-    let Some(was) = was else { return Ok(()) };
-    let (Some(above), Some(name)) = (spot.root.parent(), spot.root.file_name()) else {
-        return Ok(());
-    };
-    let directory = TreeWriter::create(above)?.directory(b"")?;
-    directory.make_directory(name.as_bytes(), 0o700)?;
-    let reader = MapReader::new(&opened.repository);
-    if let Some(entry) = reader.entry(was.snapshot.root, &PathKey::root())? {
-        let xattrs = opened.repository.xattrs(&entry)?;
-        let attributes = Attributes {
-            kind: Kind::Directory,
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            xattrs: &xattrs,
-        };
-        let root = rustix::process::geteuid().is_root();
-        directory.apply(name.as_bytes(), &attributes, &Rights::for_user(root, false))?;
-    }
-    context.terminal.note(&format!(
-        "{} was gone: made again, empty, as in {}",
-        text::path(&spot.source),
-        was.id.short()
-    ));
-    Ok(())
 }
 
 /// Asks on a terminal; elsewhere there is nobody to ask, and everything is kept anyhow.

@@ -258,10 +258,15 @@ fn listed(list: &std::path::Path, spot: &Spot) -> Result<HashSet<PathKey>> {
     }
     .map_err(|error| failed(&error))?;
     let mut keys = HashSet::new();
-    for line in bytes
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
+    let lines = bytes.split(|&byte| byte == b'\n');
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    // A name may end so, but not all of them: a list from Windows.
+    let is_windows = lines.iter().all(|line| line.ends_with(b"\r"));
+    for line in lines {
+        let line = match is_windows {
+            true => &line[..line.len() - 1],
+            false => line,
+        };
         let path = std::path::Path::new(OsStr::from_bytes(line));
         let key = match path.is_absolute() {
             true => names_store::key_of(&spot.source, path),

@@ -32,6 +32,15 @@ pub(super) fn left_open(operation: &Operation, opened: &Opened) -> Result<Plan> 
     }
 }
 
+/// Whether a later operation has taken this one back, and was not itself taken back.
+fn is_taken_back(number: u64, all: &[Operation]) -> bool {
+    all.iter().any(|op| {
+        let redo = op.begun.of == Some(number) && op.begun.kind == OperationKind::Redo;
+        // Later ones have higher numbers: whatever records say, this ends.
+        redo && op.begun.number > number && op.is_done() && !is_taken_back(op.begun.number, all)
+    })
+}
+
 /// Conflicts of an operation that no later one has settled, and that was not itself taken back.
 pub(super) fn open_conflicts(
     operation: &Operation,
@@ -43,7 +52,7 @@ pub(super) fn open_conflicts(
         let of = move |op: &&Operation| op.begun.of == Some(number) && op.begun.kind == kind;
         all.iter().filter(of).filter(|op| op.is_done())
     };
-    if later(OperationKind::Redo).next().is_some() {
+    if is_taken_back(number, all) {
         return Ok(Vec::new());
     }
     let mut settled: BTreeSet<PathKey> = BTreeSet::new();

@@ -12,6 +12,7 @@ pub(super) mod place;
 mod event;
 mod show;
 mod ground;
+mod root;
 mod act;
 mod pending;
 pub(super) mod listing;

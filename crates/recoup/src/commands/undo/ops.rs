@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let all = listing::all(&opened, context)?;
     match arguments.command {
         Some(Command::Show { number }) => show(number, &all, &opened, context),
-        None => list(&all, context),
+        None => list(&all, &opened, context),
     }
 }
 
@@ -106,7 +106,14 @@ fn status(operation: &Operation, context: &Context) -> Result<&'static str> {
     Ok(listing::status(operation, running))
 }
 
-fn list(all: &[Operation], context: &mut Context) -> Result<Exit> {
+/// Conflicts that nobody has decided since, and what was left for later.
+fn still_open(operation: &Operation, all: &[Operation], opened: &Opened) -> Result<u64> {
+    let conflicts = listing::open_conflicts(operation, all, opened)?.len() as u64;
+    let deferred = listing::left_open(operation, opened)?.deferred.len() as u64;
+    Ok(conflicts + deferred)
+}
+
+fn list(all: &[Operation], opened: &Opened, context: &mut Context) -> Result<Exit> {
     let columns = [
         ("OP", Align::Right),
         ("TIME", Align::Left),
@@ -118,7 +125,10 @@ fn list(all: &[Operation], context: &mut Context) -> Result<Exit> {
     let mut table = Table::new(&columns);
     for operation in all {
         let line = line(operation, context)?;
-        let open = line.conflicts + line.deferred;
+        let open = match line.conflicts + line.deferred {
+            0 => 0,
+            _ => still_open(operation, all, opened)?,
+        };
         table.row([
             line.op.to_string(),
             text::local(operation.time),
