@@ -256,6 +256,10 @@ impl<'b> Taker<'_, 'b> {
                 .is_some_and(|object| self.places.is_root(object))
         {
             self.set.lock().blur(BlurReason::RootMoved, self.now);
+            // Who removed it removed all that was in it, and no other event says so.
+            if event.mask & DELETE != 0 {
+                self.touch(b"", What::DELETED.with(What::DIRECTORY), true, actor);
+            }
         }
         if event.mask & RENAME != 0 {
             self.take_rename(event, actor);

@@ -12,6 +12,7 @@ mod set;
 mod process;
 mod forks;
 mod actors;
+mod root;
 mod places;
 mod sensor;
 mod fanotify;
@@ -24,4 +25,5 @@ pub use capture::{Capture, CaptureInfo};
 pub use report::{
     Actor, ActorId, Batch, BlurReason, Blurred, Dirty, FileId, Moment, Rename, Settle, What,
 };
+pub use root::{Root, Whereabouts};
 pub use watcher::{WatchOptions, Watcher};
