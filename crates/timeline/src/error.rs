@@ -26,6 +26,11 @@ pub enum TimelineError {
 }
 
 impl TimelineError {
+    /// Whether it is the live tree that could not be read.
+    pub(crate) fn is_of_source(&self) -> bool {
+        matches!(self, Self::Source(_) | Self::Backup(BackupError::Source(_)))
+    }
+
     /// Whether trying again later may help: a disk that is full or away, a network that is down.
     /// What was seen meanwhile is kept in mind, and becomes a point then.
     pub fn may_pass(&self) -> bool {

@@ -223,9 +223,16 @@ impl Incidents {
         let same = |told: &Incident| {
             (told.level, told.keys, &told.about) == (incident.level, incident.keys, &incident.about)
         };
-        if self.told.get(&finding.id).is_some_and(same) {
+        let told = self.told.get(&finding.id);
+        if told.is_some_and(same) {
             return Ok(None);
         }
+        // That some of it is mended is recorded, but nobody is called for it.
+        let is_news = told.is_none_or(|told| {
+            told.level != incident.level
+                || told.about != incident.about
+                || told.keys < incident.keys
+        });
         let repository = state.repository;
         let (keys, _) = repository.write(&model::Silent, |session| {
             let mut packer = Packer::map(session);
@@ -239,7 +246,7 @@ impl Incidents {
         };
         state.add(&record, time)?;
         self.told.insert(finding.id, incident.clone());
-        Ok(Some(incident))
+        Ok(is_news.then_some(incident))
     }
 
     fn incident(&self, number: u64, finding: &Finding, state: &State<'_>) -> Incident {

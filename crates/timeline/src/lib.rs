@@ -11,9 +11,11 @@ pub mod state;
 mod contents;
 mod observe;
 pub mod incidents;
+mod run;
+mod away;
 mod watch;
 
 pub use error::{Result, TimelineError};
-pub use options::{Event, WatchOptions};
+pub use options::{Event, RootEvent, WatchOptions};
 pub use thin::{ThinOptions, Thinning, thin};
 pub use watch::watch;

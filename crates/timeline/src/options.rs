@@ -1,6 +1,6 @@
 //! What a watcher is asked, and what it tells.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup::BackupOptions;
@@ -93,6 +93,8 @@ pub enum Event<'e> {
     Thinned(Thinning),
     /// Something happened that somebody may want to know of; again when more of it is known.
     Incident(&'e Incident),
+    /// The root is not at its path, or is there again.
+    Root(RootEvent<'e>),
     /// Something stands in the way; it is tried again, and nothing that was seen is forgotten.
     Trouble {
         /// What.
@@ -100,4 +102,22 @@ pub enum Event<'e> {
         /// Keys that wait.
         waiting: u64,
     },
+}
+
+/// What became of the root.
+#[derive(Debug)]
+pub enum RootEvent<'e> {
+    /// It was removed: that everything is gone is a point.
+    Removed,
+    /// It was renamed: nothing in it changed by that, and no point is made.
+    Renamed {
+        /// Where it is now.
+        to: &'e Path,
+        /// Whether another directory is in its place.
+        replaced: bool,
+    },
+    /// It exists and can't be reached: no point is made, since nothing says that anything was removed.
+    Hidden,
+    /// There is a directory at its path again. It is watched, and scanned at once.
+    Back(&'e CaptureInfo),
 }

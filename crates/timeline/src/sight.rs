@@ -86,6 +86,19 @@ impl Waiting {
         });
     }
 
+    /// Who touched these keys, or removed what they were in.
+    pub(crate) fn actors_of<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k PathKey>,
+    ) -> HashMap<PathKey, u64> {
+        let known = self.keys.iter();
+        let mut actors = known
+            .filter_map(|(key, wanted)| Some((key.clone(), wanted.actor?)))
+            .collect();
+        inherit(&mut actors, keys);
+        actors
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
@@ -143,13 +156,7 @@ impl Looker<'_, '_> {
             sight.found.remove(key);
         }
         // Who removed or moved a directory did so to everything in it.
-        let inherited: Vec<(PathKey, u64)> = sight
-            .found
-            .keys()
-            .filter(|key| !sight.actors.contains_key(*key))
-            .filter_map(|key| Some((key.clone(), actor_above(key, &sight.actors)?)))
-            .collect();
-        sight.actors.extend(inherited);
+        inherit(&mut sight.actors, sight.found.keys());
         Ok(sight)
     }
 
@@ -252,6 +259,15 @@ impl Looker<'_, '_> {
         }
         Ok(known)
     }
+}
+
+/// Whoever did something to a directory as a whole did so to those of these keys that lie in it.
+fn inherit<'k>(actors: &mut HashMap<PathKey, u64>, keys: impl Iterator<Item = &'k PathKey>) {
+    let inherited: Vec<(PathKey, u64)> = keys
+        .filter(|key| !actors.contains_key(*key))
+        .filter_map(|key| Some((key.clone(), actor_above(key, actors)?)))
+        .collect();
+    actors.extend(inherited);
 }
 
 fn actor_above(key: &PathKey, actors: &HashMap<PathKey, u64>) -> Option<u64> {

@@ -51,8 +51,16 @@ impl Home {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_recoup"));
-        command.args(arguments);
+        self.command_by(&[], arguments)
+    }
+
+    /// Recoup, run by another program where there is one.
+    pub(crate) fn command_by(&self, runner: &[&str], arguments: &[&str]) -> Command {
+        let mut words = runner.to_vec();
+        words.push(env!("CARGO_BIN_EXE_recoup"));
+        words.extend_from_slice(arguments);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         self.environment(&mut command);
         command
     }
@@ -96,6 +104,31 @@ impl Home {
         assert!(output.status.success(), "{script}: {text}");
     }
 
+    /// Gives the home to a user without privileges, and says how a program is run as that one; nothing
+    /// where that can't be done.
+    pub(crate) fn as_nobody(&self) -> Option<Vec<&'static str>> {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIP: another user: needs root");
+            return None;
+        }
+        let mut chown = Command::new("chown");
+        chown.args(["-R", "65534:65534"]).arg(self.path(""));
+        assert!(chown.status().unwrap().success());
+        let runner = vec![
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+        ];
+        let mut command = Command::new(runner[0]);
+        command.args(&runner[1..]).arg("true");
+        if !command.status().is_ok_and(|status| status.success()) {
+            println!("SKIP: another user: there is no setpriv");
+            return None;
+        }
+        Some(runner)
+    }
+
     pub(crate) fn live(&self) -> Picture {
         self.picture("tree")
     }
@@ -122,16 +155,8 @@ impl Home {
 
     /// Begins to watch, run by another program where there is one.
     pub(crate) fn watch_by(&self, runner: Vec<&str>, arguments: &[&str]) -> Watching {
-        let program = env!("CARGO_BIN_EXE_recoup");
-        let words: Vec<&str> = runner
-            .into_iter()
-            .chain([program, "watch", "tree", "--json"])
-            .chain(arguments.iter().copied())
-            .collect();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]);
-        self.environment(&mut command);
-        Watching::start(command)
+        let words = [&["watch", "tree", "--json"], arguments].concat();
+        Watching::start(self.command_by(&runner, &words))
     }
 }
 

@@ -6,3 +6,4 @@ mod exact;
 mod kills;
 mod troubles;
 mod contract;
+mod roots;

@@ -9,7 +9,7 @@ use crate::home::{Home, PATIENCE, Watching};
 
 /// Waits until the live tree is what the last point restores to.
 #[track_caller]
-fn catches_up(home: &Home, watching: &mut Watching, what: &str) -> String {
+pub(crate) fn catches_up(home: &Home, watching: &mut Watching, what: &str) -> String {
     let began = Instant::now();
     let live = home.live();
     loop {
@@ -155,38 +155,6 @@ fn others_write_at_the_same_time() {
 }
 
 #[test]
-fn a_root_that_is_gone_is_told() {
-    for script in ["mv ../tree ../elsewhere", "rm -rf ../tree"] {
-        let home = Home::with_repository();
-        home.shell("mkdir d; echo 1 > d/a");
-        let mut watching = home.watch(&[]);
-        let ready = watching.ready();
-        home.shell(script);
-        let began = Instant::now();
-        while !watching.has_ended() && began.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let points = watching.lines("point");
-        let (code, text) = watching.stop();
-        assert!(!text.contains("panicked"), "{script}: {text}");
-        assert_ne!(code, 0, "{script}: {text}");
-        assert!(text.contains("tree"), "{script}: {text}");
-        // What was there stays restorable.
-        let id = ready["id"].as_str().unwrap();
-        home.ok(&["restore", id, "--to", "restored"], script);
-        assert_eq!(
-            std::fs::read_to_string(home.path("restored/d/a")).unwrap(),
-            "1\n"
-        );
-        println!(
-            "  {script}: ended with {code}, {} points: {}",
-            points.len(),
-            text.trim()
-        );
-    }
-}
-
-#[test]
 fn names_that_pass_and_what_is_excluded() {
     let home = Home::with_repository();
     home.write(".config/recoup/config.toml", "exclude = [\"*.log\"]\n");
@@ -225,27 +193,11 @@ fn names_that_pass_and_what_is_excluded() {
 
 #[test]
 fn without_the_privilege_it_is_inotify() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIP: another user: needs root");
-        return;
-    }
     let home = Home::with_repository();
     home.write("tree/a", "1");
-    let mut chown = Command::new("chown");
-    chown.args(["-R", "65534:65534"]).arg(home.path(""));
-    assert!(chown.status().unwrap().success());
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]);
-    if !command.status().is_ok_and(|status| status.success()) {
-        println!("SKIP: another user: there is no setpriv");
+    let Some(runner) = home.as_nobody() else {
         return;
-    }
-    let runner = vec![
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-    ];
+    };
     let mut watching = home.watch_by(runner, &[]);
     let ready = watching.ready();
     assert_eq!(ready["capture"], "inotify", "{ready}");

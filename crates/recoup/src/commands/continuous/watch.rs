@@ -8,8 +8,8 @@ use backup::Selection;
 use clap::Args;
 use model::{Silent, SnapshotId};
 use serde_json::json;
-use source::files::watch::{Capture, CaptureInfo};
-use timeline::{Event, WatchOptions};
+use source::files::watch::CaptureInfo;
+use timeline::{Event, RootEvent, WatchOptions};
 
 use super::tell::{self, Totals};
 use super::watched_lock;
@@ -19,6 +19,7 @@ use crate::commands::{live_options, make, store};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::store::source_of;
+use crate::output::json::PathText;
 use crate::output::text;
 use crate::signals;
 
@@ -134,6 +135,7 @@ impl Show {
                 context.sink.json("thinned", &line)?;
             }
             Event::Incident(incident) => tell::incident(incident, &self.source, context)?,
+            Event::Root(what) => self.root(what, context)?,
             Event::Trouble { message, waiting } => {
                 tell::trouble(message, *waiting, ("path waits", "paths wait"), context)?;
             }
@@ -148,27 +150,72 @@ impl Show {
         files: u64,
         context: &mut Context,
     ) -> Result<()> {
-        let how = match capture.capture {
-            Capture::Fanotify => "fanotify",
-            Capture::Inotify => "inotify",
-            Capture::Scan => "scan",
-        };
         let line = json!({
             "id": point.to_hex(),
-            "capture": how,
+            "capture": capture.capture.word(),
             "files": files,
             "blind": capture.blind,
             "refusals": capture.refusals,
         });
         context.sink.json("ready", &line)?;
         let files = text::counted(files, "file", "files");
-        let root = &self.root;
+        self.watching(&files, capture, context)
+    }
+
+    fn watching(&self, what: &str, capture: &CaptureInfo, context: &mut Context) -> Result<()> {
+        let (root, how) = (&self.root, capture.capture.word());
         context
             .sink
-            .line(&format!("Watching  {root}  {files}, by {how}"))?;
+            .line(&format!("Watching  {root}  {what}, by {how}"))?;
         for sentence in capture.refusals.iter().chain(&capture.blind) {
             context.sink.line(&format!("          {sentence}"))?;
         }
+        Ok(())
+    }
+
+    /// The root went, or is there again: said once, without alarm, as the incident has said it by then.
+    fn root(&self, what: &RootEvent<'_>, context: &mut Context) -> Result<()> {
+        context.terminal.finish_progress();
+        let root = &self.root;
+        let (state, sentence) = match what {
+            RootEvent::Removed => (
+                "removed",
+                format!(
+                    "{root} is gone; what is stored stays, and `recoup undo` makes it again. It is watched \
+                     on as soon as it is there"
+                ),
+            ),
+            RootEvent::Renamed { to, replaced } => {
+                let to = text::path(to.as_os_str().as_bytes());
+                let next = if *replaced {
+                    "another directory is in its place, and watched from now on"
+                } else {
+                    "nothing in it is taken for removed. It is watched on as soon as it is back"
+                };
+                ("renamed", format!("{root} was renamed to {to}; {next}"))
+            }
+            RootEvent::Hidden => (
+                "hidden",
+                format!(
+                    "{root} can't be reached: its file system was unmounted, or another one lies over it. \
+                     Nothing in it is taken for removed. It is watched on as soon as it is back"
+                ),
+            ),
+            RootEvent::Back(capture) => {
+                let line = json!({ "state": "back", "capture": capture.capture.word() });
+                context.sink.json("root", &line)?;
+                return self.watching("again", capture, context);
+            }
+        };
+        let line = match what {
+            RootEvent::Renamed { to, replaced } => {
+                let to = PathText::new(to.as_os_str().as_bytes());
+                json!({ "state": state, "replaced": replaced, "to": to })
+            }
+            _ => json!({ "state": state }),
+        };
+        context.sink.json("root", &line)?;
+        context.terminal.important(&sentence);
         Ok(())
     }
 
