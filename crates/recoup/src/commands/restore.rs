@@ -167,6 +167,12 @@ fn target(
     if let Err(RestoreError::NotFound { .. }) = kind {
         let shown = text::path(&path);
         let snapshot = context::describe(&found.stored);
+        if found.key.is_root() {
+            let source = text::path(&found.stored.snapshot.source);
+            let failure = format!("restore {source}: in {snapshot} it was gone, with all in it");
+            return Err(Failure::failed(failure)
+                .hint("`recoup timeline` lists the moments; one before that has it"));
+        }
         return Err(Failure::failed(format!(
             "restore {shown}: snapshot {snapshot} does not hold it"
         ))

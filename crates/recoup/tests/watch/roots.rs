@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::Picture;
 
 use crate::home::{Home, PATIENCE, Watching};
 use crate::schema;
@@ -49,6 +50,14 @@ fn stays(watching: &mut Watching, kind: &str, count: usize) {
     }
 }
 
+/// The times of a root that was made again are those of its making.
+#[track_caller]
+fn same_but_root(one: &Picture, other: &Picture) {
+    let (mut one, mut other) = (one.clone(), other.clone());
+    assert!(one.0.remove(&b""[..]).is_some() && other.0.remove(&b""[..]).is_some());
+    one.assert_same(&other, "beneath the root");
+}
+
 fn removed_is_an_alarm(home: &Home, runner: &[&str]) {
     let mut watching = home.watch_by(runner.to_vec(), &[]);
     let capture = watching.ready()["capture"].clone();
@@ -68,6 +77,9 @@ fn removed_is_an_alarm(home: &Home, runner: &[&str]) {
     assert_eq!(point["blurred"], false, "{point}");
     let id = point["id"].as_str().unwrap();
     home.ok(&["ls", id], "a state without a root");
+    let restored = home.run(&["restore", id, "--to", "nothing"]);
+    let text = String::from_utf8(restored.stderr).unwrap();
+    assert!(text.contains("it was gone"), "{text}");
     assert_eq!(home.run(&["status"]).status.code(), Some(1));
     // The last good point is whole, and the undo makes the root again.
     let good = incident["before"].as_str().unwrap();
@@ -75,7 +87,8 @@ fn removed_is_an_alarm(home: &Home, runner: &[&str]) {
     let mut undo = home.command_by(runner, &["undo", "--incident", "1", "--yes"]);
     assert!(undo.output().unwrap().status.success());
     root_is(&mut watching, "back", 1);
-    before.assert_same(&home.live(), "after the undo");
+    same_but_root(&before, &home.live());
+    watching.wait_for("checkpoint", 1);
     home.write("tree/new/file", "watched on");
     catches_up(home, &mut watching, "after it came back");
     home.ok(&["status"], "taken back, and watched");
@@ -106,6 +119,8 @@ fn a_root_that_is_made_again_at_once_was_gone_all_the_same() {
     root_is(&mut watching, "back", 1);
     let incident = watching.wait_for("incident", 0);
     assert_eq!(incident["level"], "alarm", "{incident}");
+    // The first is that of the start.
+    watching.wait_for("checkpoint", 1);
     catches_up(&home, &mut watching, "the new root");
     ends_well(&home, watching);
 }
