@@ -26,6 +26,14 @@ pub enum TimelineError {
 }
 
 impl TimelineError {
+    /// Whether somebody asked to stop. The scan of the source says so in its own words.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Backup(BackupError::Cancelled | BackupError::Source(SourceError::Cancelled))
+        )
+    }
+
     /// Whether it is the live tree that could not be read.
     pub(crate) fn is_of_source(&self) -> bool {
         matches!(self, Self::Source(_) | Self::Backup(BackupError::Source(_)))

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use backup::BackupError;
 use model::point::Class;
 use model::{Cancel, Monitor, Timestamp};
 use policy::incident::Mode;
@@ -60,7 +59,7 @@ pub fn watch(
     };
     match run.begin(&info, each) {
         // Nothing was promised yet, and the next start finds what this one did not get to.
-        Err(TimelineError::Backup(BackupError::Cancelled)) => return Ok(()),
+        Err(error) if error.is_cancelled() => return Ok(()),
         begun => begun?,
     }
     while !cancel.requested() {
@@ -100,7 +99,7 @@ impl Run<'_> {
         };
         match tried {
             Err(error) if error.may_pass() => self.bear(&error, each),
-            Err(TimelineError::Backup(BackupError::Cancelled)) => {}
+            Err(error) if error.is_cancelled() => {}
             // It went, or was unmounted, while it was looked at: the next step finds out which.
             Err(error) if error.is_of_source() && self.is_root_away() => {}
             done => done?,
@@ -174,7 +173,7 @@ impl Run<'_> {
         };
         match tried {
             Err(error) if error.may_pass() => self.tell_trouble(&error, each),
-            Err(TimelineError::Backup(BackupError::Cancelled)) => {}
+            Err(error) if error.is_cancelled() => {}
             Err(error) if error.is_of_source() && self.is_root_away() => {}
             done => done?,
         }

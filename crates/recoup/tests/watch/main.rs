@@ -7,3 +7,4 @@ mod kills;
 mod troubles;
 mod contract;
 mod roots;
+mod stops;

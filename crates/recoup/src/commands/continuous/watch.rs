@@ -37,9 +37,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    // Before all else: whoever stops it while it starts is no reason for a failure.
+    let cancel = signals::listen()?;
     if let Some(address) = source_of(&arguments.path)? {
         let every = arguments.every.unwrap_or(1);
-        return store::watch::run(&address, every, arguments.scan, context);
+        return store::watch::run(&address, every, arguments.scan, &cancel, context);
     }
     let root = std::fs::canonicalize(&arguments.path)
         .map_err(|error| Failure::io(format!("watch {}", arguments.path.display()), &error))?;
@@ -50,7 +52,6 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let location = open::location(&context.settings)?;
     make::refuse_repository(&root, &location.path)?;
-    let cancel = signals::listen()?;
     let (opened, _) = make::open_or_make(location, context)?;
     opened.repository.require_read()?;
     if let Some(warning) = first_use::same_disk_warning(&opened.storage, &root) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use etcd::Address;
 use keyspace::{Event, WatchOptions};
-use model::Silent;
 use model::point::Class;
+use model::{Cancel, Silent};
 use serde_json::json;
 
 use crate::access::busy::Busy;
@@ -17,18 +17,17 @@ use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
 use crate::output::text;
-use crate::signals;
 
 /// Follows a store until somebody asks to stop.
 pub(in crate::commands) fn run(
     address: &Address,
     every: u64,
     checkpoint: u64,
+    cancel: &Cancel,
     context: &mut Context,
 ) -> Result<Exit> {
     let settings = store::settings(&context.settings)?;
     let location = open::location(&context.settings)?;
-    let cancel = signals::listen()?;
     let (opened, _) = make::open_or_make(location, context)?;
     opened.repository.require_read()?;
     let options = store::options(address, Vec::new(), context);
@@ -48,7 +47,7 @@ pub(in crate::commands) fn run(
         &options,
         &context::timestamp,
         &Silent,
-        &cancel,
+        cancel,
         &mut |event| {
             // Where nobody listens any more there is no use in talking, but in watching.
             let _ = show.event(&event, context);
