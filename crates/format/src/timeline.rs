@@ -1,8 +1,8 @@
-//! Records of timelines: checkpoints, points, incidents, pins, and what stands in for points that are gone.
+//! Records of timelines: checkpoints, points, incidents, dismissals, pins, and what stands in for points that are gone.
 
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
-use model::incident::{Actor, Incident, Level};
+use model::incident::{Actor, Dismissal, Incident, Level};
 use model::point::{Class, Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, PathKey, SnapshotId};
 
@@ -22,6 +22,7 @@ mod kind {
     pub(super) const POINT: u64 = 2;
     pub(super) const INCIDENT: u64 = 3;
     pub(super) const PIN: u64 = 4;
+    pub(super) const DISMISSED: u64 = 5;
 }
 
 const WHAT: &str = "record of a timeline";
@@ -33,6 +34,7 @@ pub fn kind_of(record: &TimelineRecord) -> u64 {
         TimelineRecord::Point(_) => kind::POINT,
         TimelineRecord::Incident { .. } => kind::INCIDENT,
         TimelineRecord::Pin { .. } => kind::PIN,
+        TimelineRecord::Dismissed(_) => kind::DISMISSED,
         TimelineRecord::Thinned(_) => REPLACES,
     }
 }
@@ -63,6 +65,7 @@ pub fn encode_record(record: &TimelineRecord) -> Vec<u8> {
             time,
             removed,
         } => write_pin(*point, *time, *removed, &mut e),
+        TimelineRecord::Dismissed(dismissal) => write_dismissal(dismissal, &mut e),
         TimelineRecord::Thinned(thinned) => write_thinned(thinned, &mut e),
     };
     out
@@ -105,6 +108,12 @@ fn write_pin<W: Write>(
     e.array(3)?.bytes(point.as_bytes())?;
     write_time(time, e)?;
     e.bool(removed)?;
+    Ok(())
+}
+
+fn write_dismissal<W: Write>(dismissal: &Dismissal, e: &mut Encoder<W>) -> Written<W> {
+    e.array(3)?.u64(dismissal.incident)?;
+    e.str(&dismissal.by)?.str(&dismissal.reason)?;
     Ok(())
 }
 
@@ -185,6 +194,7 @@ pub fn decode_record(kind: u64, body: &[u8]) -> Result<Option<TimelineRecord>, F
         kind::POINT => read_point(d).map(TimelineRecord::Point),
         kind::INCIDENT => read_incident(d),
         kind::PIN => read_pin(d),
+        kind::DISMISSED => read_dismissal(d),
         REPLACES => read_thinned(d).map(TimelineRecord::Thinned),
         _ => return Ok(None),
     };
@@ -266,6 +276,15 @@ fn read_pin(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
         time: read_time(d)?,
         removed: d.bool()?,
     })
+}
+
+fn read_dismissal(d: &mut Decoder<'_>) -> Result<TimelineRecord, Refused> {
+    begin(d, 3)?;
+    Ok(TimelineRecord::Dismissed(Dismissal {
+        incident: d.u64()?,
+        by: d.str()?.to_owned(),
+        reason: d.str()?.to_owned(),
+    }))
 }
 
 fn read_point(d: &mut Decoder<'_>) -> Result<Point, Refused> {

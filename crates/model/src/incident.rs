@@ -57,6 +57,17 @@ impl Level {
     }
 }
 
+/// Somebody looked at an incident and takes it for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dismissal {
+    /// Number of the incident.
+    pub incident: u64,
+    /// Who says so.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
 /// A change of one key that a watcher saw, with what the rules need to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {

@@ -173,8 +173,96 @@ impl Operation {
         matches!(&self.ended, Some((_, ended)) if ended.outcome == Outcome::Done)
     }
 
-    /// Whether it took this incident of a source back.
-    pub fn took_back(&self, incident: u64, source: &[u8]) -> bool {
-        self.is_done() && self.begun.incident == Some(incident) && self.begun.source == source
+    /// Whether it took this incident of a machine's source back.
+    fn took_back(&self, incident: u64, host: &str, source: &[u8]) -> bool {
+        let begun = &self.begun;
+        let is_it = begun.incident == Some(incident) && begun.host == host;
+        is_it && begun.source == source && self.is_done()
+    }
+}
+
+/// The operation that took an incident back, unless what it did was taken back in turn.
+pub fn that_took_back<'o>(
+    all: &'o [Operation],
+    incident: u64,
+    host: &str,
+    source: &[u8],
+) -> Option<&'o Operation> {
+    all.iter()
+        .find(|op| op.took_back(incident, host, source) && !is_taken_back(op.begun.number, all))
+}
+
+/// Whether a later operation has taken this one back, and was not itself taken back.
+pub fn is_taken_back(number: u64, all: &[Operation]) -> bool {
+    all.iter().any(|op| {
+        let redo = op.begun.of == Some(number) && op.begun.kind == OperationKind::Redo;
+        // Later ones have higher numbers: whatever records say, this ends.
+        redo && op.begun.number > number && op.is_done() && !is_taken_back(op.begun.number, all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(number: u64, kind: OperationKind, of: Option<u64>) -> Operation {
+        let time = Timestamp::new(1, 0);
+        let begun = Begun {
+            number,
+            kind,
+            host: "attic".to_owned(),
+            user: String::new(),
+            source: b"/srv".to_vec(),
+            about: String::new(),
+            before: None,
+            after: None,
+            of,
+            incident: of.is_none().then_some(7),
+            safety: None,
+            plan: None,
+            planned: Amounts::default(),
+            work: Vec::new(),
+            program: String::new(),
+            below: PathKey::root(),
+        };
+        let ended = Ended {
+            number,
+            outcome: Outcome::Done,
+            amounts: Amounts::default(),
+            open: None,
+            left: None,
+            left_is_whole: true,
+            quarantine: Vec::new(),
+        };
+        Operation {
+            time,
+            begun,
+            ended: Some((time, ended)),
+        }
+    }
+
+    #[test]
+    fn an_incident_is_over_as_long_as_its_undo_holds() {
+        use OperationKind::{Redo, Undo};
+        let by = |all: &[Operation], host, source: &[u8]| {
+            that_took_back(all, 7, host, source).map(|op| op.begun.number)
+        };
+        let mut all = vec![operation(1, Undo, None)];
+        assert_eq!(by(&all, "attic", b"/srv"), Some(1));
+        assert_eq!(by(&all, "attic", b"/home"), None);
+        assert_eq!(by(&all, "cellar", b"/srv"), None, "another machine's");
+        all.push(operation(2, Redo, Some(1)));
+        assert_eq!(
+            by(&all, "attic", b"/srv"),
+            None,
+            "it was taken back in turn"
+        );
+        all.push(operation(3, Redo, Some(2)));
+        assert_eq!(by(&all, "attic", b"/srv"), Some(1));
+        all.truncate(2);
+        all.push(operation(3, Undo, None));
+        assert_eq!(by(&all, "attic", b"/srv"), Some(3));
+        all[2].ended = None;
+        assert_eq!(by(&all, "attic", b"/srv"), None, "interrupted");
     }
 }

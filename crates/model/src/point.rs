@@ -3,7 +3,7 @@
 
 use crate::entry::Entry;
 use crate::id::{BlobId, SnapshotId};
-use crate::incident::{Actor, Incident};
+use crate::incident::{Actor, Dismissal, Incident};
 use crate::key::PathKey;
 use crate::operation::Listed;
 use crate::time::Timestamp;
@@ -138,6 +138,8 @@ pub enum TimelineRecord {
         /// Whether the pin is taken away.
         removed: bool,
     },
+    /// An incident, as far as it is known by then, is taken for nothing.
+    Dismissed(Dismissal),
     /// Points that are gone.
     Thinned(Thinned),
 }

@@ -24,6 +24,7 @@ pub mod log;
 pub mod operations;
 mod overlay;
 pub mod timeline;
+pub mod incidents;
 pub mod check_report;
 mod check_data;
 mod check_logs;
@@ -32,6 +33,7 @@ pub mod repair;
 
 pub use check_report::{CheckOptions, CheckReport, Finding};
 pub use error::RepositoryError;
+pub use incidents::{KnownIncident, KnownIncidents};
 pub use keys::{KeyInfo, NewKey};
 pub use location::{Location, Segment};
 pub use log::{LogEnd, Numbered};

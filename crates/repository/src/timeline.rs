@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use format::timeline::{decode_keys, decode_record, encode_keys, encode_record, kind_of, log_of};
-use model::incident::Incident;
 use model::operation::Listed;
 use model::point::{Point, PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{BlobId, Entry, LogId, PathKey, Snapshot, SnapshotId, Timestamp};
@@ -111,6 +110,11 @@ impl<'r> Timeline<'r> {
     /// Numbers of the records, ascending.
     pub fn numbers(&self) -> &[u64] {
         &self.numbers
+    }
+
+    /// The machine.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The source.
@@ -352,18 +356,6 @@ impl<'r> Timeline<'r> {
             Ok(())
         })?;
         Ok(found)
-    }
-
-    /// The incidents, as last known, by number.
-    pub fn incidents(&self) -> Result<Vec<(Incident, Option<Listed>)>> {
-        let mut found: BTreeMap<u64, (Incident, Option<Listed>)> = BTreeMap::new();
-        self.each(0, |entry| {
-            if let TimelineRecord::Incident { incident, keys } = entry.record {
-                found.insert(incident.number, (incident, keys));
-            }
-            Ok(())
-        })?;
-        Ok(found.into_values().collect())
     }
 
     /// A state as a snapshot: its map can be read afterwards.

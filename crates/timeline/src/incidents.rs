@@ -91,7 +91,7 @@ impl Incidents {
             detector: Detector::new(mode),
             contents,
             numbers: HashMap::new(),
-            next: known.last().map_or(1, |(last, _)| last.number + 1),
+            next: known.last().map_or(1, |last| last.incident.number + 1),
             points: [(state.next_number() - 1, state.last_point)].into(),
             told: HashMap::new(),
             spans: BTreeMap::new(),

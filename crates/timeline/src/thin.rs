@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use format::timeline::encode_record;
-use model::incident::{Actor, Incident, Level};
+use model::incident::{Actor, Level};
+use model::operation::that_took_back;
 use model::point::{PointChange, Thinned, ThinnedRun, TimelineRecord};
 use model::{PathKey, SnapshotId, Timestamp};
 use policy::thinning::{Kept, Ladder, droppable};
 use repository::log::LogEnd;
-use repository::{Repository, Timeline};
+use repository::{KnownIncidents, Repository, Timeline};
 
 use crate::error::Result;
 
@@ -71,10 +72,10 @@ struct Light {
 struct Overview {
     states: Vec<Light>,
     pins: BTreeSet<SnapshotId>,
-    incidents: BTreeMap<u64, Incident>,
+    incidents: KnownIncidents,
 }
 
-/// Thins a timeline, unless an alarm is open that nobody has taken back. `end` is where its next record goes.
+/// Thins a timeline, unless an alarm is open: neither taken back nor dismissed. `end` is where its next record goes.
 pub fn thin(
     repository: &Repository,
     timeline: &mut Timeline<'_>,
@@ -83,7 +84,7 @@ pub fn thin(
 ) -> Result<Thinning> {
     finish_earlier(timeline)?;
     let overview = Overview::read(timeline)?;
-    let alarm_open = overview.has_open_alarm(repository, timeline.source())?;
+    let alarm_open = overview.has_open_alarm(repository, timeline)?;
     let pinned = overview.pinned();
     let kept: Vec<Kept> = overview
         .states
@@ -284,22 +285,22 @@ impl Overview {
                 lived: Duration::ZERO,
                 is_checkpoint: false,
             };
-            match entry.record {
+            match &entry.record {
                 TimelineRecord::Checkpoint { lived_millis, .. } => {
-                    state.lived = Duration::from_millis(lived_millis);
+                    state.lived = Duration::from_millis(*lived_millis);
                     state.is_checkpoint = true;
                     overview.states.push(state);
                 }
                 TimelineRecord::Point(_) => overview.states.push(state),
                 TimelineRecord::Pin { point, removed, .. } => {
-                    if removed {
-                        overview.pins.remove(&point);
+                    if *removed {
+                        overview.pins.remove(point);
                     } else {
-                        overview.pins.insert(point);
+                        overview.pins.insert(*point);
                     }
                 }
-                TimelineRecord::Incident { incident, .. } => {
-                    overview.incidents.insert(incident.number, incident);
+                TimelineRecord::Incident { .. } | TimelineRecord::Dismissed(_) => {
+                    overview.incidents.take(entry);
                 }
                 TimelineRecord::Thinned(_) => {}
             }
@@ -341,27 +342,24 @@ impl Overview {
         }
     }
 
-    /// Whether there is an alarm that no operation has taken back.
-    fn has_open_alarm(&self, repository: &Repository, source: &[u8]) -> Result<bool> {
-        let mut alarms = self
-            .incidents
-            .values()
-            .filter(|incident| incident.level == Level::Alarm)
+    /// Whether there is an alarm that nobody has dismissed and no operation has taken back.
+    fn has_open_alarm(&self, repository: &Repository, timeline: &Timeline<'_>) -> Result<bool> {
+        let known = self.incidents.0.values();
+        let mut alarms = known
+            .filter(|known| known.incident.level == Level::Alarm && known.dismissed.is_none())
+            .map(|known| known.incident.number)
             .peekable();
         if alarms.peek().is_none() {
             return Ok(false);
         }
         let (operations, _) = repository.operations()?;
-        Ok(alarms.any(|alarm| {
-            !operations
-                .iter()
-                .any(|operation| operation.took_back(alarm.number, source))
-        }))
+        let (host, source) = (timeline.host(), timeline.source());
+        Ok(alarms.any(|alarm| that_took_back(&operations, alarm, host, source).is_none()))
     }
 
     /// Numbers of the states that stay whatever their age: those that somebody pinned, and those of
     /// incidents, from the last one before to the first one after, with an hour around where somebody
-    /// was told of it.
+    /// was told of it and has not dismissed it.
     fn pinned(&self) -> BTreeSet<u64> {
         let mut pinned: BTreeSet<u64> = self
             .states
@@ -369,8 +367,9 @@ impl Overview {
             .filter(|state| self.pins.contains(&state.id))
             .map(|state| state.number)
             .collect();
-        for incident in self.incidents.values() {
-            let around = if incident.level == Level::Pin {
+        for known in self.incidents.0.values() {
+            let incident = &known.incident;
+            let around = if incident.level == Level::Pin || known.dismissed.is_some() {
                 0
             } else {
                 AROUND_SECS

@@ -265,7 +265,7 @@ mod recoup_entry {
 
 #[test]
 fn pins_and_open_alarms_hold() {
-    use model::incident::{Incident, Level};
+    use model::incident::{Dismissal, Incident, Level};
     let lab = Lab::new(9);
     let recorded = record(&lab, 9, 4);
     let repository = lab.open(Arc::new(recorded.storage.clone())).unwrap();
@@ -311,7 +311,12 @@ fn pins_and_open_alarms_hold() {
         .unwrap();
     let held = thin(&repository, &mut timeline, &mut end, &later).unwrap();
     assert_eq!(held.dropped, 0, "an alarm is open");
-    timeline.append(&mut end, time, &alarm(Level::Pin)).unwrap();
+    let dismissed = TimelineRecord::Dismissed(Dismissal {
+        incident: 1,
+        by: "ada".to_owned(),
+        reason: "spring cleaning".to_owned(),
+    });
+    timeline.append(&mut end, time, &dismissed).unwrap();
     let thinned = thin(&repository, &mut timeline, &mut end, &later).unwrap();
     assert!(thinned.dropped > 0);
     for wanted in [number, points[29].0, points[30].0] {

@@ -167,6 +167,14 @@ fn timeline() -> Vec<Vector> {
                 removed: false,
             },
         ),
+        (
+            "timeline-dismissed",
+            TimelineRecord::Dismissed(model::incident::Dismissal {
+                incident: 3,
+                by: "ada".to_owned(),
+                reason: "spring cleaning".to_owned(),
+            }),
+        ),
     ];
     let vector = |(name, record): (&'static str, TimelineRecord)| {
         let bytes = encode_record(&record);

@@ -8,3 +8,4 @@ mod troubles;
 mod contract;
 mod roots;
 mod stops;
+mod alarms;

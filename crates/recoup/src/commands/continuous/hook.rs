@@ -17,7 +17,7 @@ pub(in crate::commands) fn run(incident: &Incident, source: &[u8], context: &Con
     if incident.level == Level::Pin {
         return;
     }
-    let line = IncidentLine::new(incident, source, None);
+    let line = IncidentLine::new(incident, source);
     let started = Command::new("sh")
         .arg("-c")
         .arg(command)

@@ -1,13 +1,19 @@
 //! `recoup incidents`: what was lost, when, by whom, and which moment was the last good one.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
-use model::incident::{Actor, Incident, Level};
+use model::Timestamp;
+use model::incident::{Actor, Dismissal, Incident, Level};
+use model::point::TimelineRecord;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::undo::listing::{self, FoundIncident};
-use crate::context::Context;
+use crate::commands::undo::place;
+use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
+use crate::names::select::Listing;
 use crate::output::json::{PathText, SourceText};
 use crate::output::text;
 
@@ -27,6 +33,21 @@ enum Command {
         /// Number of the incident
         #[arg(value_name = "N")]
         number: u64,
+        /// The watched directory, where several have an incident of this number
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    /// Say that an incident is nothing: `status` is well again, and thinning goes on
+    Dismiss {
+        /// Number of the incident
+        #[arg(value_name = "N")]
+        number: u64,
+        /// The watched directory, where several have an incident of this number
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// Why, for whoever reads it later
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
     },
 }
 
@@ -49,6 +70,15 @@ pub(in crate::commands) struct IncidentLine<'a> {
     actor: Option<ActorLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_by: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dismissed: Option<DismissedLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct DismissedLine<'a> {
+    time: String,
+    by: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -64,11 +94,8 @@ struct ActorLine<'a> {
 }
 
 impl<'a> IncidentLine<'a> {
-    pub(in crate::commands) fn new(
-        incident: &'a Incident,
-        source: &[u8],
-        undone_by: Option<u64>,
-    ) -> Self {
+    /// One that was just found.
+    pub(in crate::commands) fn new(incident: &'a Incident, source: &[u8]) -> Self {
         Self {
             id: incident.number,
             level: incident.level.word(),
@@ -92,9 +119,34 @@ impl<'a> IncidentLine<'a> {
                 command: &actor.command,
                 gone: actor.gone,
             }),
-            undone_by,
+            undone_by: None,
+            dismissed: None,
         }
     }
+
+    /// With what became of it since.
+    fn of(found: &'a FoundIncident) -> Self {
+        let dismissed = found.dismissed.as_ref();
+        Self {
+            undone_by: found.undone,
+            dismissed: dismissed.map(|(time, dismissal)| DismissedLine {
+                time: text::rfc3339(*time),
+                by: &dismissal.by,
+                reason: &dismissal.reason,
+            }),
+            ..Self::new(&found.incident, &found.source)
+        }
+    }
+}
+
+/// That an incident is taken for nothing, by whom and why.
+pub(super) fn dismissed(time: Timestamp, dismissal: &Dismissal) -> String {
+    let (time, by) = (text::local(time), text::path(dismissal.by.as_bytes()));
+    let reason = match dismissal.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {}", text::path(reason.as_bytes())),
+    };
+    format!("dismissed by {by}, {time}{reason}")
 }
 
 /// An incident in one line.
@@ -132,16 +184,18 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
     let mut found = listing::incidents(&all, &opened, context)?;
-    match arguments.command {
-        Some(Command::Show { number }) => {
-            let one = found
-                .into_iter()
-                .find(|found| found.incident.number == number);
-            let one = one.ok_or_else(|| {
-                Failure::failed(format!("show incident {number}: there is none"))
-                    .hint("`recoup incidents` lists them")
-            })?;
-            show(&one, &opened.repository, context)
+    match &arguments.command {
+        Some(Command::Show { number, path }) => {
+            let found = one(found, *number, path.as_ref(), "show", (&all, context))?;
+            show(&found, &opened.repository, context)
+        }
+        Some(Command::Dismiss {
+            number,
+            path,
+            reason,
+        }) => {
+            let found = one(found, *number, path.as_ref(), "dismiss", (&all, context))?;
+            dismiss(found, reason, &opened.repository, context)
         }
         None => {
             found.retain(|found| arguments.all || found.incident.level > Level::Pin);
@@ -150,9 +204,67 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
 }
 
+/// The incident with this number, of the source that was named or the only one that has it.
+fn one(
+    mut found: Vec<FoundIncident>,
+    number: u64,
+    path: Option<&PathBuf>,
+    verb: &str,
+    (all, context): (&Listing, &Context),
+) -> Result<FoundIncident> {
+    found.retain(|found| found.incident.number == number);
+    if let Some(path) = path {
+        let spot = place::find(path, all, context)?;
+        found.retain(|found| found.source == spot.source);
+    }
+    if found.len() > 1 {
+        let message = format!("{verb} incident {number}: several sources have one");
+        let hint = format!("name the source too: recoup incidents {verb} {number} PATH");
+        return Err(Failure::failed(message).hint(hint));
+    }
+    found.pop().ok_or_else(|| {
+        Failure::failed(format!("{verb} incident {number}: there is none"))
+            .hint("`recoup incidents` lists them")
+    })
+}
+
+/// Records that an incident is nothing. What was said before stays, and is not said twice.
+fn dismiss(
+    mut found: FoundIncident,
+    reason: &str,
+    repository: &repository::Repository,
+    context: &mut Context,
+) -> Result<Exit> {
+    let number = found.incident.number;
+    let was_dismissed = found.dismissed.is_some();
+    if !was_dismissed {
+        let dismissal = Dismissal {
+            incident: number,
+            by: context::user(),
+            reason: reason.to_owned(),
+        };
+        let now = context::timestamp();
+        let mut timeline = repository.timeline(&context.host(), &found.source)?;
+        let mut end = timeline.end()?;
+        timeline.append(&mut end, now, &TimelineRecord::Dismissed(dismissal.clone()))?;
+        found.dismissed = Some((now, dismissal));
+    }
+    context.sink.json("incident", &IncidentLine::of(&found))?;
+    let source = text::path(&found.source);
+    let word = if was_dismissed {
+        "Was dismissed"
+    } else {
+        "Dismissed"
+    };
+    context.sink.report(&format!(
+        "{word}  incident {number} of {source}; `recoup undo --incident {number}` can still take it back"
+    ))?;
+    Ok(Exit::Ok)
+}
+
 fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
     for found in found {
-        let line = IncidentLine::new(&found.incident, &found.source, found.undone);
+        let line = IncidentLine::of(found);
         context.sink.json("incident", &line)?;
         context.sink.line(&words(&found.incident))?;
         let source = text::path(&found.source);
@@ -161,9 +273,10 @@ fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
             found.incident.before.short()
         ))?;
         let number = found.incident.number;
-        context.sink.line(&match found.undone {
-            Some(op) => format!("    taken back by operation {op}"),
-            None => format!("    take it back: recoup undo --incident {number}"),
+        context.sink.line(&match (found.undone, &found.dismissed) {
+            (Some(op), _) => format!("    taken back by operation {op}"),
+            (None, Some((time, by))) => format!("    {}", dismissed(*time, by)),
+            (None, None) => format!("    take it back: recoup undo --incident {number}"),
         })?;
     }
     context
@@ -198,6 +311,10 @@ fn show(
             .sink
             .line(&format!("  {:<16} {program}", "program"))?;
     }
+    if let Some((time, by)) = &found.dismissed {
+        let words = dismissed(*time, by);
+        context.sink.line(&format!("  {words}"))?;
+    }
     also(found, repository, context)?;
     let keys = found.keys.as_ref().map(|listed| repository.keys(listed));
     let keys = keys.transpose()?.unwrap_or_default();
@@ -207,8 +324,7 @@ fn show(
             .sink
             .line(&format!("    {}", text::path(&key.to_path())))?;
     }
-    let line = IncidentLine::new(incident, &found.source, found.undone);
-    context.sink.json("incident", &line)?;
+    context.sink.json("incident", &IncidentLine::of(found))?;
     Ok(Exit::Ok)
 }
 

@@ -116,7 +116,7 @@ fn standings(all: &[Stored], opened: &Opened, context: &Context) -> Result<Vec<S
         let watched = Busy::try_take(state, &watched_lock(source))?.is_none();
         let open: Vec<u64> = incidents
             .iter()
-            .filter(|found| found.source == source && found.undone.is_none())
+            .filter(|found| found.source == source && found.is_open())
             .filter(|found| found.incident.level == Level::Alarm)
             .map(|found| found.incident.number)
             .collect();

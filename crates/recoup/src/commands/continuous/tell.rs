@@ -49,7 +49,7 @@ pub(in crate::commands) fn incident(
     source: &[u8],
     context: &mut Context,
 ) -> Result<()> {
-    let line = IncidentLine::new(incident, source, None);
+    let line = IncidentLine::new(incident, source);
     context.sink.json("incident", &line)?;
     context.terminal.finish_progress();
     context.terminal.warn(&incidents::words(incident));

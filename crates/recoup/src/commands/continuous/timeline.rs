@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use model::Timestamp;
-use model::incident::Incident;
+use model::incident::{Dismissal, Incident};
 use model::point::{Point, TimelineRecord};
 use serde_json::json;
 
@@ -44,6 +44,7 @@ enum What {
     },
     Checkpoint,
     Incident(Box<Incident>),
+    Dismissed(Dismissal),
     Pin {
         removed: bool,
     },
@@ -74,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             TimelineRecord::Checkpoint { .. } => What::Checkpoint,
             TimelineRecord::Incident { incident, .. } => What::Incident(Box::new(incident)),
             TimelineRecord::Pin { removed, .. } => What::Pin { removed },
+            TimelineRecord::Dismissed(dismissal) => What::Dismissed(dismissal),
         };
         let row = Row {
             time: entry.time,
@@ -170,11 +172,12 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
                 ))?;
             }
             What::Incident(incident) => {
-                let line = super::incidents::IncidentLine::new(incident, b"", None);
+                let line = super::incidents::IncidentLine::new(incident, b"");
                 context.sink.json("incident", &line)?;
                 let words = super::incidents::words(incident);
                 context.sink.line(&format!("{time}  ** {words}"))?;
             }
+            What::Dismissed(dismissal) => show_dismissed(row.time, dismissal, context)?,
             What::Pin { removed } => {
                 let line = json!({ "time": text::rfc3339(row.time), "removed": removed });
                 context.sink.json("pin", &line)?;
@@ -184,6 +187,21 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn show_dismissed(time: Timestamp, dismissal: &Dismissal, context: &mut Context) -> Result<()> {
+    let line = json!({
+        "id": dismissal.incident,
+        "time": text::rfc3339(time),
+        "by": dismissal.by,
+        "reason": dismissal.reason,
+    });
+    context.sink.json("dismissed", &line)?;
+    let words = super::incidents::dismissed(time, dismissal);
+    let (time, number) = (text::local(time), dismissal.incident);
+    context
+        .sink
+        .line(&format!("{time}  ** incident {number} {words}"))
 }
 
 /// Longer for more changes; by the logarithm, since a bulk change is thousands of times an edit.

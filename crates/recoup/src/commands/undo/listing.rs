@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::operation::{Listed, Operation, OperationKind};
-use model::{Conflict, Incident, PathKey, Plan};
+use model::incident::{Dismissal, Incident};
+use model::operation::{Listed, Operation, OperationKind, is_taken_back, that_took_back};
+use model::{Conflict, PathKey, Plan, Timestamp};
 use repository::Stored;
 
 use crate::access::open::Opened;
@@ -30,15 +31,6 @@ pub(super) fn left_open(operation: &Operation, opened: &Opened) -> Result<Plan> 
         },
         None => Ok(Plan::default()),
     }
-}
-
-/// Whether a later operation has taken this one back, and was not itself taken back.
-fn is_taken_back(number: u64, all: &[Operation]) -> bool {
-    all.iter().any(|op| {
-        let redo = op.begun.of == Some(number) && op.begun.kind == OperationKind::Redo;
-        // Later ones have higher numbers: whatever records say, this ends.
-        redo && op.begun.number > number && op.is_done() && !is_taken_back(op.begun.number, all)
-    })
 }
 
 /// Conflicts of an operation that no later one has settled, and that was not itself taken back.
@@ -88,6 +80,15 @@ pub(in crate::commands) struct FoundIncident {
     pub(in crate::commands) keys: Option<Listed>,
     /// The operation that took it back.
     pub(in crate::commands) undone: Option<u64>,
+    /// When somebody took it for nothing, and who.
+    pub(in crate::commands) dismissed: Option<(Timestamp, Dismissal)>,
+}
+
+impl FoundIncident {
+    /// Whether somebody still has to look at it.
+    pub(in crate::commands) fn is_open(&self) -> bool {
+        self.undone.is_none() && self.dismissed.is_none()
+    }
 }
 
 /// The incidents of this machine's watched sources, by source and number.
@@ -106,15 +107,15 @@ pub(in crate::commands) fn incidents(
     let mut found = Vec::new();
     for source in sources {
         let timeline = opened.repository.timeline(&host, source)?;
-        for (incident, keys) in timeline.incidents()? {
-            let undone = operations
-                .iter()
-                .find(|op| op.took_back(incident.number, source));
+        for known in timeline.incidents()? {
+            let number = known.incident.number;
+            let undone = that_took_back(&operations, number, &host, source);
             found.push(FoundIncident {
                 source: source.to_vec(),
                 undone: undone.map(|op| op.begun.number),
-                incident,
-                keys,
+                incident: known.incident,
+                keys: known.keys,
+                dismissed: known.dismissed,
             });
         }
     }

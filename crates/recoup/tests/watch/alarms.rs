@@ -1,0 +1,82 @@
+//! What becomes of an alarm: it is taken back, or dismissed, and then all is well again.
+
+use crate::home::{Home, Watching};
+
+/// A home whose watcher has just told of an alarm: all files of `a` went.
+fn with_alarm() -> (Home, Watching) {
+    let home = Home::with_repository();
+    home.shell("mkdir a b; for i in $(seq 80); do echo a $i > a/f$i; echo b $i > b/f$i; done");
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    home.shell("rm -f a/f*");
+    let incident = watching.wait_for("incident", 0);
+    assert_eq!(incident["level"], "alarm", "{incident}");
+    assert_eq!(status(&home), 1);
+    (home, watching)
+}
+
+fn status(home: &Home) -> i32 {
+    home.run(&["status"]).status.code().unwrap()
+}
+
+#[test]
+fn a_dismissed_alarm_is_closed() {
+    let (home, watching) = with_alarm();
+    let lines = home.json(&["incidents", "dismiss", "1", "--reason", "it was me"]);
+    assert_eq!(lines[0]["dismissed"]["reason"], "it was me", "{lines:?}");
+    assert_eq!(status(&home), 0);
+    let source = &home.json(&["status"])[0];
+    assert_eq!(source["open_incidents"].as_array().unwrap().len(), 0);
+    let listed = home.json(&["incidents"]);
+    assert_eq!(listed[0]["dismissed"]["reason"], "it was me", "{listed:?}");
+    let text = home.ok(&["incidents"], "the list");
+    assert!(text.contains("dismissed by") && text.contains("it was me"));
+    assert!(
+        home.ok(&["incidents", "show", "1"], "one")
+            .contains("it was me")
+    );
+    let timeline = home.json(&["timeline", "tree"]);
+    let count = |kind: &str| timeline.iter().filter(|line| line["type"] == kind).count();
+    assert_eq!(count("dismissed"), 1);
+    // Said twice it is recorded once, and it can be taken back all the same.
+    home.ok(&["incidents", "dismiss", "1", "tree"], "again");
+    let timeline = home.json(&["timeline", "tree"]);
+    assert_eq!(
+        timeline
+            .iter()
+            .filter(|line| line["type"] == "dismissed")
+            .count(),
+        1
+    );
+    home.ok(&["undo", "--incident", "1", "--yes"], "undo");
+    assert!(home.path("tree/a/f80").exists());
+    assert_eq!(
+        home.run(&["incidents", "dismiss", "2"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(watching.stop().0, 0);
+    home.ok(&["check"], "afterwards");
+}
+
+#[test]
+fn a_dismissed_alarm_that_goes_on_is_open_again() {
+    let (home, mut watching) = with_alarm();
+    home.ok(&["incidents", "dismiss", "1"], "dismissed");
+    assert_eq!(status(&home), 0);
+    home.shell("rm -f b/f*");
+    watching.wait_for("incident", 1);
+    assert_eq!(status(&home), 1, "{:?}", watching.lines("incident"));
+    assert_eq!(watching.stop().0, 0);
+}
+
+#[test]
+fn an_alarm_is_over_as_long_as_its_undo_holds() {
+    let (home, watching) = with_alarm();
+    home.ok(&["undo", "--incident", "1", "--yes"], "undo");
+    assert_eq!(status(&home), 0);
+    home.ok(&["undo", "--op", "1", "--yes"], "the undo is taken back");
+    assert_eq!(status(&home), 1);
+    home.ok(&["undo", "--op", "2", "--yes"], "and that, too");
+    assert_eq!(status(&home), 0);
+    assert_eq!(watching.stop().0, 0);
+}
