@@ -130,7 +130,8 @@ impl Run<'_> {
             self.scan(was_watched, each)?;
         }
         self.state.began_at = self.state.last_point;
-        let incidents = Incidents::begin(self.repository, &self.state, Mode::KeyValue)?;
+        let incidents =
+            Incidents::begin(self.repository, &self.state, Mode::KeyValue, (self.clock)())?;
         self.incidents = Some(incidents);
         let root = self.state.root;
         let reader = MapReader::new(self.repository);

@@ -37,8 +37,10 @@ mod attribution;
 mod moment;
 mod cases;
 mod detector;
+mod steady;
 
 pub use detector::Detector;
 pub use finding::{Finding, Point, State};
 pub use rules::Mode;
+pub use steady::Steady;
 pub use stock::Stock;

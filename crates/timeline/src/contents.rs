@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 
-use model::{BlobId, Content, Entry, Kind};
-use repository::Repository;
+use model::{BlobId, Content, Entry, Kind, PathKey};
+use repository::{MapReader, Repository};
+
+use crate::error::Result;
 
 /// How many live paths hold which content. Contents without any are remembered as seen.
 #[derive(Debug, Default)]
@@ -19,6 +21,17 @@ pub(crate) struct Contents {
 const SEEN_MAX: usize = 4 << 20;
 
 impl Contents {
+    /// Those of a state.
+    pub(crate) fn of(repository: &Repository, root: Option<BlobId>) -> Result<Self> {
+        let mut contents = Self::default();
+        let reader = MapReader::new(repository);
+        let mut entries = reader.entries(root, &PathKey::root());
+        while let Some((_, entry)) = entries.next()? {
+            contents.add(repository, &entry);
+        }
+        Ok(contents)
+    }
+
     /// A path holds this now.
     pub(crate) fn add(&mut self, repository: &Repository, entry: &Entry) {
         if let Some(id) = content_id(repository, entry) {

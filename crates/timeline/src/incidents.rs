@@ -1,13 +1,14 @@
 //! Incidents: what the rules find in the points, numbered, and kept in the timeline.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::time::Instant;
 
 use format::entry::entry_bytes;
-use model::incident::{Incident, Observed};
+use model::incident::{Actor, Incident, Observed};
 use model::point::TimelineRecord;
 use model::{BlobId, PathKey, SnapshotId, Timestamp};
-use policy::incident::{Detector, Finding, Mode, Point, State as Standing, Stock};
+use policy::incident::{Detector, Finding, Mode, Point, State as Standing, Steady, Stock};
 use repository::{MapReader, Packer, Repository};
 use source::files::TreeReader;
 
@@ -22,18 +23,38 @@ const POINTS_MAX: usize = 43_200;
 /// The rules with what they know of one source.
 pub struct Incidents {
     detector: Detector,
-    contents: Contents,
+    pub(crate) contents: Contents,
+    /// The time that the rules go by, and when it began.
+    pub(crate) steady: Steady,
+    began: Instant,
     /// Number of a finding to number of its incident in the timeline.
-    numbers: HashMap<u64, u64>,
+    pub(crate) numbers: HashMap<u64, u64>,
     next: u64,
     /// Number of a point in the timeline to its name.
     points: BTreeMap<u64, SnapshotId>,
     /// What was last told of each finding.
-    told: HashMap<u64, Incident>,
+    pub(crate) told: HashMap<u64, Incident>,
+    /// By finding, what an earlier watcher recorded of it, and the keys: this one may know only a part.
+    pub(crate) adopted: HashMap<u64, (Incident, BTreeSet<PathKey>)>,
     /// The last record of points that are several records, by the first.
     spans: BTreeMap<u64, u64>,
     /// Findings that are not recorded yet, since the repository refused.
-    waiting: Vec<Finding>,
+    pub(crate) waiting: Vec<Finding>,
+}
+
+/// A point as the rules are given it.
+pub(crate) struct Shown<'a> {
+    /// First and last numbers of its records.
+    pub(crate) span: (u64, u64),
+    pub(crate) id: SnapshotId,
+    /// Root of the state before it.
+    pub(crate) before: Option<BlobId>,
+    pub(crate) changed: &'a [Changed],
+    /// Who made the changes, and for each change a place in that list.
+    pub(crate) actors: &'a (Vec<Actor>, Vec<Option<u32>>),
+    /// By the clock of the rules.
+    pub(crate) time: Timestamp,
+    pub(crate) blurred: bool,
 }
 
 /// The tree before a point, as the rules ask for it.
@@ -78,22 +99,23 @@ impl std::fmt::Debug for Incidents {
 }
 
 impl Incidents {
-    /// Begins with the contents of a state.
-    pub fn begin(repository: &Repository, state: &State<'_>, mode: Mode) -> Result<Self> {
-        let mut contents = Contents::default();
-        let reader = MapReader::new(repository);
-        let mut entries = reader.entries(state.root, &PathKey::root());
-        while let Some((_, entry)) = entries.next()? {
-            contents.add(repository, &entry);
-        }
-        let known = state.timeline.incidents()?;
+    /// With the contents of a state, and nothing of what led to it.
+    pub(crate) fn at(
+        repository: &Repository,
+        root: Option<BlobId>,
+        (mode, now): (Mode, Timestamp),
+        next: u64,
+    ) -> Result<Self> {
         Ok(Self {
             detector: Detector::new(mode),
-            contents,
+            contents: Contents::of(repository, root)?,
+            steady: Steady::new(now),
+            began: Instant::now(),
             numbers: HashMap::new(),
-            next: known.last().map_or(1, |last| last.incident.number + 1),
-            points: [(state.next_number() - 1, state.last_point)].into(),
+            next,
+            points: BTreeMap::new(),
             told: HashMap::new(),
+            adopted: HashMap::new(),
             spans: BTreeMap::new(),
             waiting: Vec::new(),
         })
@@ -109,34 +131,50 @@ impl Incidents {
         changed: &[Changed],
         (time, blurred): (Timestamp, bool),
     ) -> Result<Vec<Incident>> {
-        let repository = state.repository;
-        let (actors, places) = state.actors_of(changed);
-        let observed = &Observer { repository, tree }.observe(changed, &places, time);
-        let fresh = self.take_contents(repository, changed, observed);
-        let (number, last) = state.last_span;
-        self.points.insert(number, state.last_point);
-        while self.points.len() > POINTS_MAX {
-            self.points.pop_first();
-        }
+        let shown = Shown {
+            span: state.last_span,
+            id: state.last_point,
+            before: root,
+            changed,
+            actors: &state.actors_of(changed),
+            time: self.steady.now(self.began.elapsed(), time),
+            blurred,
+        };
+        let findings = self.show(state.repository, tree, &shown);
+        self.waiting.extend(findings);
+        self.record_waiting(state, time)
+    }
+
+    /// Lets the rules look at a point: what is new or seen otherwise now.
+    pub(crate) fn show(
+        &mut self,
+        repository: &Repository,
+        tree: Option<&TreeReader>,
+        shown: &Shown<'_>,
+    ) -> Vec<Finding> {
+        let (actors, places) = shown.actors;
+        let observer = Observer { repository, tree };
+        let observed = &observer.observe(shown.changed, places, shown.time);
+        let fresh = self.take_contents(repository, shown.changed, observed);
+        let (number, last) = shown.span;
+        self.saw(number, shown.id);
         if last > number {
             self.spans.insert(number, last);
         }
         let stock = Tree {
             repository,
-            root,
+            root: shown.before,
             contents: &self.contents,
             fresh: &fresh,
         };
         let point = Point {
             number,
-            time,
-            blurred,
+            time: shown.time,
+            blurred: shown.blurred,
             observed,
-            actors: &actors,
+            actors,
         };
-        let findings = self.detector.point(&point, &stock);
-        self.waiting.extend(findings);
-        self.record_waiting(state, time)
+        self.detector.point(&point, &stock)
     }
 
     /// Records what was found and is not recorded yet. What was recorded before the repository refused is
@@ -178,6 +216,9 @@ impl Incidents {
     /// Takes a state up that was found by a scan: nobody knows who did it, nor in which order.
     pub fn saw(&mut self, number: u64, id: SnapshotId) {
         self.points.insert(number, id);
+        while self.points.len() > POINTS_MAX {
+            self.points.pop_first();
+        }
     }
 
     /// Keeps count of the contents; tells for each that came whether it had been seen before.
@@ -219,7 +260,11 @@ impl Incidents {
                 number
             }
         };
-        let incident = self.incident(number, finding, state);
+        let mut incident = self.incident(number, finding, state);
+        let mut keys = finding.keys.clone();
+        if let Some((earlier, theirs)) = self.adopted.get(&finding.id) {
+            (incident, keys) = joined((earlier, theirs), incident, keys);
+        }
         let same = |told: &Incident| {
             (told.level, told.keys, &told.about) == (incident.level, incident.keys, &incident.about)
         };
@@ -236,7 +281,7 @@ impl Incidents {
         let repository = state.repository;
         let (keys, _) = repository.write(&model::Silent, |session| {
             let mut packer = Packer::map(session);
-            let keys = repository.put_keys(&mut packer, &finding.keys)?;
+            let keys = repository.put_keys(&mut packer, &keys)?;
             packer.finish()?;
             Ok::<_, crate::error::TimelineError>(keys)
         })?;
@@ -260,8 +305,8 @@ impl Incidents {
             level: finding.level,
             rule: finding.rule.to_owned(),
             about: finding.about.clone(),
-            from: finding.from,
-            to: finding.to,
+            from: self.steady.wall(finding.from),
+            to: self.steady.wall(finding.to),
             before: before.unwrap_or(state.began_at),
             after: name(finding.last_point).unwrap_or(state.last_point),
             keys: finding.damaged(),
@@ -276,5 +321,72 @@ impl Incidents {
                     .unwrap_or(&finding.last_point),
             ),
         }
+    }
+}
+
+/// What is known of an incident now with what an earlier watcher recorded of it: a later record takes the
+/// place of the earlier one, and must not say less.
+fn joined(
+    (earlier, theirs): (&Incident, &BTreeSet<PathKey>),
+    mut now: Incident,
+    keys: Vec<PathKey>,
+) -> (Incident, Vec<PathKey>) {
+    let more = keys.iter().filter(|key| !theirs.contains(*key)).count() as u64;
+    if more == 0 {
+        return (earlier.clone(), theirs.iter().cloned().collect());
+    }
+    let deleted = (more * now.deleted).div_ceil(now.keys.max(1)).min(more);
+    let all: BTreeSet<PathKey> = keys.into_iter().chain(theirs.iter().cloned()).collect();
+    now.level = now.level.max(earlier.level);
+    (now.from, now.before) = (earlier.from, earlier.before);
+    now.points.0 = now.points.0.min(earlier.points.0);
+    now.keys = earlier.keys + more;
+    now.deleted = earlier.deleted + deleted;
+    now.changed = now.keys.saturating_sub(now.deleted);
+    (now, all.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::incident::Level;
+
+    use super::*;
+
+    fn key(name: &str) -> PathKey {
+        PathKey::from_path(name.as_bytes()).unwrap()
+    }
+
+    fn incident(level: Level, (from, first): (i64, u64), keys: u64) -> Incident {
+        Incident {
+            number: 1,
+            level,
+            rule: "lost".to_owned(),
+            about: String::new(),
+            from: Timestamp::new(from, 0),
+            to: Timestamp::new(90, 0),
+            before: SnapshotId([first as u8; 32]),
+            after: SnapshotId([9; 32]),
+            keys,
+            deleted: keys,
+            changed: 0,
+            actor: None,
+            points: (first, 9),
+        }
+    }
+
+    /// A watcher that was started in the middle knows a part, and its record counts from then on.
+    #[test]
+    fn a_later_record_says_no_less() {
+        let theirs: BTreeSet<PathKey> = ["a", "b", "c"].map(key).into();
+        let earlier = incident(Level::Alarm, (10, 2), 3);
+        let now = incident(Level::Notice, (50, 5), 2);
+        let (same, keys) = joined((&earlier, &theirs), now.clone(), vec![key("b"), key("c")]);
+        assert_eq!((&same, keys.len()), (&earlier, 3));
+        let (more, keys) = joined((&earlier, &theirs), now, vec![key("c"), key("d")]);
+        assert_eq!(keys, ["a", "b", "c", "d"].map(key));
+        assert_eq!((more.keys, more.deleted, more.changed), (4, 4, 0));
+        assert_eq!(more.level, Level::Alarm);
+        assert_eq!((more.from, more.points), (earlier.from, (2, 9)));
+        assert_eq!(more.before, earlier.before);
     }
 }

@@ -11,6 +11,7 @@ pub mod state;
 mod contents;
 mod observe;
 pub mod incidents;
+mod replay;
 mod run;
 mod away;
 mod watch;

@@ -89,6 +89,8 @@ pub(crate) struct Run<'a> {
     pub(crate) scan_is_blurred: bool,
     /// Events were lost since the last scan, and not only because the root moved.
     pub(crate) lost_events: bool,
+    /// It has not told that it is ready yet.
+    pub(crate) is_new: bool,
 }
 
 /// Where the root is while it is not at its path.
@@ -254,7 +256,8 @@ impl Run<'_> {
             return Ok(());
         };
         let tree = self.eyes.as_ref().map(|eyes| &eyes.tree);
-        let moment = (last, draft.class == Class::Blurred);
+        // That events were lost is a sign of its own, but not that nobody watched.
+        let moment = (last, draft.class == Class::Blurred && !self.is_new);
         for incident in &incidents.judge(&mut self.state, tree, before, draft.changed, moment)? {
             each(Event::Incident(incident));
         }

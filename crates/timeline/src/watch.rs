@@ -56,6 +56,7 @@ pub fn watch(
         scan: false,
         scan_is_blurred: false,
         lost_events: false,
+        is_new: true,
     };
     match run.begin(&info, each) {
         // Nothing was promised yet, and the next start finds what this one did not get to.
@@ -75,19 +76,30 @@ impl Run<'_> {
         // and points begin anew.
         let was_watched = !self.state.timeline.is_empty() && !self.state.broken;
         self.state.live((self.clock)());
+        if was_watched {
+            self.begin_incidents()?;
+        }
         let files = self.scan(was_watched, Class::Blurred, each)?;
         let Some(files) = files else {
             return Err(TimelineError::RootGone(self.options.backup.root.clone()));
         };
         self.state.began_at = self.state.last_point;
         self.state.learn_links()?;
-        let incidents = Incidents::begin(self.state.repository, &self.state, Mode::Tree)?;
-        self.incidents = Some(incidents);
+        if self.incidents.is_none() {
+            self.begin_incidents()?;
+        }
+        self.is_new = false;
         each(Event::Ready {
             capture: info,
             point: self.state.last_point,
             files,
         });
+        Ok(())
+    }
+
+    fn begin_incidents(&mut self) -> Result<()> {
+        let (repository, now) = (self.state.repository, (self.clock)());
+        self.incidents = Some(Incidents::begin(repository, &self.state, Mode::Tree, now)?);
         Ok(())
     }
 

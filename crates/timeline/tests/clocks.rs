@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use model::incident::Level;
 use model::{Cancel, Silent, SnapshotId, Timestamp};
 use policy::thinning::Ladder;
 use recoup_timeline::{Event, WatchOptions, watch};
@@ -29,6 +30,14 @@ fn watched(
     let tree = tempfile::tempdir().unwrap();
     let root = tree.path().canonicalize().unwrap();
     std::fs::write(root.join("a"), "1").unwrap();
+    std::fs::create_dir(root.join("many")).unwrap();
+    for file in 0..100 {
+        std::fs::write(
+            root.join(format!("many/f{file}")),
+            format!("content {file}"),
+        )
+        .unwrap();
+    }
     let offset = AtomicI64::new(0);
     let started = Instant::now();
     let clock = || {
@@ -133,4 +142,30 @@ fn scans_alone_find_everything() {
         wait();
     });
     assert!(points.len() >= 2);
+}
+
+#[test]
+fn a_clock_that_jumps_hides_no_damage() {
+    let (repository, _) = watched(Capture::Inotify, |root, offset, wait| {
+        // A fifth of a directory is an alarm, an eighth is none: no half of the damage is one.
+        for (part, jump) in [(0, 0), (1, YEAR_SECS)] {
+            offset.store(jump, Ordering::Relaxed);
+            for file in 0..12 {
+                std::fs::remove_file(root.join(format!("many/f{}", 12 * part + file))).unwrap();
+            }
+            wait();
+        }
+    });
+    let timeline = repository.timeline("lab", b"/home/ada").unwrap();
+    let incidents = timeline.incidents().unwrap();
+    let alarm = incidents
+        .iter()
+        .find(|known| known.incident.level == Level::Alarm)
+        .unwrap_or_else(|| panic!("no alarm: {incidents:?}"));
+    assert!(alarm.incident.keys >= 24, "{alarm:?}");
+    // What is shown is what the clock on the wall showed.
+    let from = alarm.incident.from.secs - CLOCK_SECS;
+    let to = alarm.incident.to.secs - CLOCK_SECS;
+    assert!((0..600).contains(&from), "{from}");
+    assert!((YEAR_SECS..YEAR_SECS + 600).contains(&to), "{to}");
 }

@@ -217,10 +217,12 @@ fn culprits(
 fn is_culprit(culprit: Option<&Actor>, actor: Option<&Actor>, is_damaged: bool) -> bool {
     match (culprit, actor) {
         (Some(culprit), Some(actor)) => {
+            // It had ended before it could be looked at: it may have been anybody.
+            let is_nobody = actor.exe.is_empty() && actor.ppid.is_none();
             let same = culprit.pid == actor.pid && culprit.exe == actor.exe;
             let kin = (!culprit.exe.is_empty() && culprit.exe == actor.exe)
                 || (culprit.ppid.is_some() && culprit.ppid == actor.ppid);
-            same || (is_damaged && kin)
+            same || (is_damaged && (kin || is_nobody))
         }
         _ => is_damaged,
     }
@@ -290,6 +292,32 @@ mod tests {
             after: None,
             live: None,
         }
+    }
+
+    #[test]
+    fn what_was_damaged_by_nobody_known_belongs_to_the_incident() {
+        let rm = |pid, ppid| Actor {
+            pid,
+            ppid: Some(ppid),
+            exe: "/usr/bin/rm".to_owned(),
+            ..Actor::default()
+        };
+        let other = Actor {
+            exe: "/usr/bin/vi".to_owned(),
+            ..rm(9, 8)
+        };
+        let unseen = Actor {
+            pid: 12,
+            gone: true,
+            ..Actor::default()
+        };
+        let culprit = rm(10, 1);
+        let belongs =
+            |actor: Option<&Actor>, is_damaged| is_culprit(Some(&culprit), actor, is_damaged);
+        assert!(belongs(Some(&culprit), false) && belongs(Some(&rm(11, 2)), true));
+        assert!(!belongs(Some(&other), true));
+        assert!(belongs(None, true) && !belongs(None, false));
+        assert!(belongs(Some(&unseen), true) && !belongs(Some(&unseen), false));
     }
 
     /// What others did while an operation ran is no part of it: else its undo would take that back.

@@ -80,3 +80,81 @@ fn an_alarm_is_over_as_long_as_its_undo_holds() {
     assert_eq!(status(&home), 0);
     assert_eq!(watching.stop().0, 0);
 }
+
+/// A home of a hundred files, watched; what 20 of them going is, is an alarm, and 12 are none.
+fn with_hundred() -> Home {
+    let home = Home::with_repository();
+    home.shell("mkdir d; for i in $(seq 100); do echo content $i > d/f$i; done");
+    home
+}
+
+fn alarms(home: &Home) -> Vec<serde_json::Value> {
+    let mut lines = home.json(&["incidents"]);
+    lines.retain(|line| line["level"] == "alarm");
+    lines
+}
+
+#[test]
+fn damage_on_both_sides_of_a_restart_is_one_alarm() {
+    let home = with_hundred();
+    let mut watching = home.watch(&["--every", "1"]);
+    let good = watching.ready()["id"].clone();
+    home.shell("cd d; rm $(seq -f f%g 12)");
+    watching.wait_for("point", 0);
+    assert_eq!(watching.stop().0, 0);
+    assert!(alarms(&home).is_empty());
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    home.shell("cd d; rm $(seq -f f%g 13 24)");
+    let mut lines = 0;
+    let incident = loop {
+        let line = watching.wait_for("incident", lines);
+        lines += 1;
+        if line["level"] == "alarm" {
+            break line;
+        }
+    };
+    assert!(incident["keys"].as_u64() >= Some(24), "{incident}");
+    assert_eq!(incident["before"], good, "{incident}");
+    assert_eq!(watching.stop().0, 0);
+    // It goes on after another restart: the same incident, with all of its keys.
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    home.shell("cd d; rm $(seq -f f%g 25 40)");
+    watching.wait_for("incident", 0);
+    assert_eq!(watching.stop().0, 0);
+    let found = alarms(&home);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["id"], incident["id"], "{found:?}");
+    assert!(found[0]["keys"].as_u64() >= Some(40), "{found:?}");
+    let number = found[0]["id"].to_string();
+    home.ok(&["undo", "--incident", &number, "--yes"], "undo");
+    let is_missing = |file: &u32| !home.path(&format!("tree/d/f{file}")).exists();
+    let missing: Vec<u32> = (1..=40).filter(is_missing).collect();
+    assert!(missing.is_empty(), "{missing:?}: {found:?}");
+}
+
+#[test]
+fn what_went_while_nobody_watched_is_judged() {
+    let home = with_hundred();
+    let mut watching = home.watch(&["--every", "1"]);
+    let good = watching.ready()["id"].clone();
+    assert_eq!(watching.stop().0, 0);
+    home.shell("rm -f d/f*");
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    let incident = watching.wait_for("incident", 0);
+    assert_eq!(incident["level"], "alarm", "{incident}");
+    assert_eq!(incident["before"], good, "{incident}");
+    assert!(incident["actor"].is_null(), "{incident}");
+    assert_eq!(watching.stop().0, 0);
+    // It is told once.
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    home.write("tree/new", "1");
+    watching.wait_for("point", 0);
+    let said = watching.lines("incident");
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!(watching.stop().0, 0);
+    assert_eq!(alarms(&home).len(), 1);
+}
