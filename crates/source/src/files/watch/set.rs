@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::key;
 
@@ -12,6 +13,9 @@ use crate::files::watch::range::beneath;
 use crate::files::watch::report::{
     Actor, ActorId, Batch, BlurReason, Blurred, Dirty, FileId, Moment, Rename, Settle, What,
 };
+
+/// How long a file that was made and not written to has to be quiet: a writer's first bytes come long before.
+const MADE_QUIET: Duration = Duration::from_millis(100);
 
 /// An actor with its id.
 #[derive(Debug)]
@@ -36,6 +40,9 @@ struct State {
     collapsed: bool,
     /// Written and not closed since, as far as events tell.
     open: bool,
+    /// Made, and not written to as far as events tell: by a writer who is about to, or as a link to a file
+    /// that is whole already. What is removed in exchange must not be seen long before that one.
+    made: bool,
     first: Moment,
     last: Moment,
     actor: Option<Arc<KnownActor>>,
@@ -154,6 +161,7 @@ impl DirtySet {
                 .and_then(|key| self.keys.get_mut(key.as_slice()));
             if let Some(state) = state.filter(|state| !state.collapsed) {
                 state.open = is_open;
+                state.made = false;
             }
         }
         if self.renames.len() >= self.most {
@@ -298,15 +306,17 @@ impl DirtySet {
 impl State {
     fn new(touch: Touch<'_>) -> Self {
         let what = touch.what;
-        // A file is made by opening it, and that open is closed some time; what is made otherwise (a
-        // link, a node) only waits out the quiet time.
-        let writes = what.has(What::MODIFIED)
-            || what.has(What::CREATED) && !what.has(What::DIRECTORY) && !what.has(What::DELETED);
+        let is_closed = what.has(What::CLOSED);
+        let made = what.has(What::CREATED)
+            && !what.has(What::DIRECTORY)
+            && !what.has(What::DELETED)
+            && !is_closed;
         Self {
             what,
             subtree: touch.subtree,
             collapsed: false,
-            open: writes && !what.has(What::CLOSED),
+            open: what.has(What::MODIFIED) && !is_closed,
+            made,
             first: touch.at,
             last: touch.at,
             actor: touch.actor.map(Arc::clone),
@@ -317,6 +327,7 @@ impl State {
     fn merge(&mut self, later: &Self) {
         let settles = later.what.has(What::CLOSED) || later.what.has(What::DELETED);
         self.open = later.open || self.open && !settles;
+        self.made = later.made || self.made && !settles;
         self.what = self.what.with(later.what);
         self.subtree |= later.subtree;
         self.first = self.first.min(later.first);
@@ -329,10 +340,14 @@ impl State {
         }
     }
 
+    /// Whether it has been quiet for long enough for what it is.
+    fn is_quiet(&self, now: Moment, quiet: Duration) -> bool {
+        let since = now.since(self.last);
+        (!self.open || since >= quiet) && (!self.made || since >= quiet.min(MADE_QUIET))
+    }
+
     fn is_ready(&self, now: Moment, settle: Settle) -> bool {
-        !self.open
-            || now.since(self.last) >= settle.quiet
-            || now.since(self.first) >= settle.ceiling
+        self.is_quiet(now, settle.quiet) || now.since(self.first) >= settle.ceiling
     }
 }
 
@@ -340,7 +355,7 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Taken {
     keys: BTreeMap<Box<[u8]>, State>,
-    quiet: std::time::Duration,
+    quiet: Duration,
     now: Moment,
     renames: Vec<Renamed>,
     batch: Batch,
@@ -363,8 +378,8 @@ impl Taken {
                 what: state.what,
                 subtree: state.subtree,
                 collapsed: state.collapsed,
-                settled: !state.open
-                    || !self.quiet.is_zero() && self.now.since(state.last) >= self.quiet,
+                settled: !(state.open || state.made)
+                    || !self.quiet.is_zero() && state.is_quiet(self.now, self.quiet),
                 first: state.first,
                 last: state.last,
                 actor: name(state.actor),
@@ -389,8 +404,6 @@ impl Taken {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -467,6 +480,29 @@ mod tests {
         let batch = set.take(Moment(1010), settle).into_batch();
         assert!(!batch.dirty[0].settled);
         assert!(set.take(Moment(2000), settle).into_batch().is_quiet());
+    }
+
+    #[test]
+    fn a_link_to_a_whole_file_does_not_wait_for_a_writer() {
+        let settle = Settle::default();
+        let soon = MADE_QUIET.as_nanos() as u64;
+        let mut set = DirtySet::new(100, Moment(0));
+        set.touch(b"link", touch(What::CREATED, 10));
+        set.touch(b"other", touch(What::CREATED, 10));
+        let (old, new) = (b"other".to_vec(), b"renamed".to_vec());
+        set.rename(Some(old), Some(new), false, touch(What::none(), 10));
+        set.touch(b"written", touch(What::CREATED, 10));
+        set.touch(b"written", touch(What::MODIFIED, 11));
+        let mut taken = |at| {
+            let batch = set.take(Moment(at), settle).into_batch();
+            let keys = batch.dirty.iter().filter(|dirty| dirty.settled);
+            keys.map(|dirty| dirty.key.clone()).collect::<Vec<_>>()
+        };
+        // One that got its name by a rename is whole at once, with its old name and the directory.
+        let renamed = [&b""[..], b"other", b"renamed"].map(<[u8]>::to_vec);
+        assert_eq!(taken(soon), renamed);
+        assert_eq!(taken(soon + 10), [b"link"]);
+        assert!(taken(soon + 100).is_empty());
     }
 
     #[test]
