@@ -158,3 +158,29 @@ fn what_went_while_nobody_watched_is_judged() {
     assert_eq!(watching.stop().0, 0);
     assert_eq!(alarms(&home).len(), 1);
 }
+
+#[test]
+fn packing_a_git_repository_is_no_alarm() {
+    let home = Home::with_repository();
+    let git = "export PATH=$PATH:/usr/local/bin GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a \
+               GIT_COMMITTER_EMAIL=a; ";
+    let mut look = std::process::Command::new("sh");
+    look.args(["-c", "PATH=$PATH:/usr/local/bin git --version"]);
+    if !look.output().is_ok_and(|output| output.status.success()) {
+        println!("SKIP: there is no git");
+        return;
+    }
+    home.shell(&format!(
+        "{git} git init -q .; git config gc.auto 0
+         for i in $(seq 60); do echo content $i > f$i; git add -A; git commit -qm $i; done"
+    ));
+    let mut watching = home.watch(&["--every", "1"]);
+    watching.ready();
+    home.shell(&format!("{git} git gc -q"));
+    watching.wait_for("incident", 0);
+    assert_eq!(watching.stop().0, 0);
+    let said = home.json(&["timeline", "tree"]);
+    let said = said.iter().filter(|line| line["type"] == "incident");
+    let alarms: Vec<_> = said.filter(|line| line["level"] == "alarm").collect();
+    assert!(alarms.is_empty(), "{alarms:?}");
+}
