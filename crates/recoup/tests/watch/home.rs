@@ -150,13 +150,13 @@ impl Home {
     }
 
     pub(crate) fn watch(&self, arguments: &[&str]) -> Watching {
-        self.watch_by(Vec::new(), arguments)
+        self.watch_by(&[], arguments)
     }
 
     /// Begins to watch, run by another program where there is one.
-    pub(crate) fn watch_by(&self, runner: Vec<&str>, arguments: &[&str]) -> Watching {
+    pub(crate) fn watch_by(&self, runner: &[&str], arguments: &[&str]) -> Watching {
         let words = [&["watch", "tree", "--json"], arguments].concat();
-        Watching::start(self.command_by(&runner, &words))
+        Watching::start(self.command_by(runner, &words))
     }
 }
 

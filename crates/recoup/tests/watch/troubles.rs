@@ -198,7 +198,7 @@ fn without_the_privilege_it_is_inotify() {
     let Some(runner) = home.as_nobody() else {
         return;
     };
-    let mut watching = home.watch_by(runner, &[]);
+    let mut watching = home.watch_by(&runner, &[]);
     let ready = watching.ready();
     assert_eq!(ready["capture"], "inotify", "{ready}");
     assert!(!ready["refusals"].as_array().unwrap().is_empty(), "{ready}");
