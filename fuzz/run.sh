@@ -11,7 +11,8 @@ command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 targets=${*:-$(cargo fuzz list)}
 failed=0
 for target in $targets; do
-    mkdir -p "corpus/$target"
+    # A target may have no seeds of its own: plans begin from nothing.
+    mkdir -p "corpus/$target" "seeds/$target"
     log=$(mktemp)
     if cargo fuzz run "$target" "corpus/$target" "seeds/$target" -- \
         -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=512 -timeout=10 -max_len=65536 \

@@ -3,7 +3,7 @@
 //! A record is an object of its own that is written once. Two writers that take the same number are
 //! told apart by the storage: the later one looks again and takes the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use format::log::{
     LOG_RECORD_BYTES_MAX, LogRecord, REPLACES, decode_log_record, encode_log_record,
@@ -130,44 +130,45 @@ impl Repository {
     /// in the numbers that no record explains, records that name another one before them.
     pub fn log(&self, log: LogId) -> Result<(Vec<Numbered>, Vec<RepositoryError>)> {
         let mut records: Vec<Numbered> = Vec::new();
+        let wrong = self.walk_log(log, &mut |read| records.push(read))?;
+        Ok((records, wrong))
+    }
+
+    /// Hands all records of a log that can be read to `each`, ascending, and tells what is wrong with the
+    /// rest. One is held at a time: a timeline may have a million.
+    pub(crate) fn walk_log(
+        &self,
+        log: LogId,
+        each: &mut dyn FnMut(Numbered),
+    ) -> Result<Vec<RepositoryError>> {
         let mut wrong = Vec::new();
-        let numbers = self.log_numbers(log)?;
-        let mut replaced: Vec<Thinned> = Vec::new();
-        for &number in &numbers {
+        let mut chain = Chain::default();
+        let mut ahead: VecDeque<u64> = self.log_numbers(log)?.into();
+        while let Some(number) = ahead.pop_front() {
             match self.log_record(log, number) {
                 Ok(read) => {
-                    if read.record.kind == REPLACES
-                        && let Ok(Some(TimelineRecord::Thinned(thinned))) =
-                            decode_record(REPLACES, &read.record.body)
-                    {
-                        replaced.push(thinned);
-                    }
-                    records.push(read);
+                    chain.take(&read);
+                    each(read);
                 }
-                Err(error) if error.is_damage() => wrong.push(error),
+                Err(error) if is_missing(&error) => {
+                    let now = self.log_numbers(log)?;
+                    if now.binary_search(&number).is_ok() {
+                        chain.numbers.push(number);
+                        wrong.push(error);
+                    }
+                    // Else somebody thinned since it was listed; what stands in for it is behind.
+                    ahead = now.into_iter().filter(|&next| next > number).collect();
+                }
+                Err(error) if error.is_damage() => {
+                    chain.numbers.push(number);
+                    wrong.push(error);
+                }
                 Err(error) => return Err(error),
             }
         }
-        gaps(log, &numbers, &replaced, &mut wrong);
-        let mut hashes: HashMap<u64, [u8; 32]> = records
-            .iter()
-            .map(|read| (read.number, read.hash))
-            .collect();
-        for run in replaced.iter().flat_map(|thinned| &thinned.runs) {
-            hashes.entry(run.last).or_insert(run.hash);
-        }
-        for read in &records {
-            let named = read.record.previous;
-            let before = hashes.get(&(read.number - 1));
-            if let (Some(named), Some(before)) = (named, before)
-                && named != *before
-            {
-                let name = ObjectName::Log(log, read.number);
-                let why = "it names another record before it";
-                wrong.push(RepositoryError::damaged(name, why));
-            }
-        }
-        Ok((records, wrong))
+        chain.gaps(log, &mut wrong);
+        chain.breaks(log, &mut wrong);
+        Ok(wrong)
     }
 
     /// Removes a record that another one stands in for.
@@ -271,17 +272,67 @@ impl Repository {
     }
 }
 
-/// Tells of numbers that are missing and that no record stands in for.
-fn gaps(log: LogId, numbers: &[u64], replaced: &[Thinned], wrong: &mut Vec<RepositoryError>) {
-    let mut expected = 1;
-    for &number in numbers {
-        let mut missing =
-            (expected..number).filter(|&gone| !replaced.iter().any(|thinned| thinned.has(gone)));
-        if let Some(gone) = missing.next() {
-            let why = format!("record {gone} before it is gone");
-            wrong.push(RepositoryError::damaged(ObjectName::Log(log, number), why));
+fn is_missing(error: &RepositoryError) -> bool {
+    matches!(
+        error,
+        RepositoryError::Storage(StorageError::Missing { .. })
+    )
+}
+
+/// What is remembered of the records of a log to tell whether it is whole.
+#[derive(Debug, Default)]
+struct Chain {
+    /// Those that are there, damaged ones too.
+    numbers: Vec<u64>,
+    hashes: HashMap<u64, [u8; 32]>,
+    /// Which record names which hash before it.
+    named: Vec<(u64, [u8; 32])>,
+    replaced: Vec<Thinned>,
+}
+
+impl Chain {
+    fn take(&mut self, read: &Numbered) {
+        self.numbers.push(read.number);
+        self.hashes.insert(read.number, read.hash);
+        if let Some(named) = read.record.previous {
+            self.named.push((read.number, named));
         }
-        expected = number.saturating_add(1);
+        if read.record.kind == REPLACES
+            && let Ok(Some(TimelineRecord::Thinned(mut thinned))) =
+                decode_record(REPLACES, &read.record.body)
+        {
+            for run in &mut thinned.runs {
+                self.hashes.entry(run.last).or_insert(run.hash);
+                // Only the numbers count here, and the changes may be many.
+                run.changes = Vec::new();
+            }
+            self.replaced.push(thinned);
+        }
+    }
+
+    /// Tells of numbers that are missing and that no record stands in for.
+    fn gaps(&self, log: LogId, wrong: &mut Vec<RepositoryError>) {
+        let mut expected = 1;
+        for &number in &self.numbers {
+            let stands_in = |gone| self.replaced.iter().any(|thinned| thinned.has(gone));
+            if let Some(gone) = (expected..number).find(|&gone| !stands_in(gone)) {
+                let why = format!("record {gone} before it is gone");
+                wrong.push(RepositoryError::damaged(ObjectName::Log(log, number), why));
+            }
+            expected = number.saturating_add(1);
+        }
+    }
+
+    /// Tells of records that name another one before them.
+    fn breaks(&self, log: LogId, wrong: &mut Vec<RepositoryError>) {
+        for (number, named) in &self.named {
+            let before = self.hashes.get(&(number - 1));
+            if before.is_some_and(|before| before != named) {
+                let name = ObjectName::Log(log, *number);
+                let why = "it names another record before it";
+                wrong.push(RepositoryError::damaged(name, why));
+            }
+        }
     }
 }
 

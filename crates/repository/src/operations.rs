@@ -21,7 +21,7 @@ const PIECE_BYTES: usize = 512 << 10;
 const LISTED_BYTES_MAX: u64 = 4 << 30;
 
 impl Repository {
-    fn operations_log(&self) -> LogId {
+    pub(crate) fn operations_log(&self) -> LogId {
         self.id_key().log_id(OPERATIONS)
     }
 
@@ -80,7 +80,7 @@ impl Repository {
             let (operations, wrong) = repository.operations()?;
             // What can't be read may have had a number too: no number is ever given twice.
             let last = operations.last().map_or(0, |last| last.begun.number);
-            number = last + wrong.len() as u64 + 1;
+            number = last.saturating_add(wrong.len() as u64).saturating_add(1);
             Ok(encode_begun(&Begun {
                 number,
                 ..begun.clone()

@@ -7,6 +7,7 @@ pub mod error;
 pub mod outcome;
 pub mod apply;
 pub mod amounts;
+pub mod estimate;
 pub mod event;
 pub mod ground;
 pub mod conflicts;
@@ -16,6 +17,7 @@ pub mod run;
 
 pub use amounts::amounts_of;
 pub use error::{Result, UndoError};
+pub use estimate::{Estimate, estimate};
 pub use event::Event;
 pub use files::{Files, FilesOptions};
 pub use ground::{ContentMerge, Ground, Proposal, Proposed, Way};

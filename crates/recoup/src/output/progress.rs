@@ -30,12 +30,20 @@ struct Counters {
     step: AtomicU64,
 }
 
+/// What is done with the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Display {
+    Shown,
+    Hidden,
+    Ended,
+}
+
 /// Shows what a piece of work tells.
 #[derive(Debug)]
 pub(crate) struct Progress {
     counters: Arc<Counters>,
     terminal: Arc<Terminal>,
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    display: Arc<(Mutex<Display>, Condvar)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,31 +57,47 @@ impl Progress {
     /// Begins to show progress, if anybody can see it.
     pub(crate) fn start(terminal: &Arc<Terminal>) -> Self {
         let counters = Arc::new(Counters::default());
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let display = Arc::new((Mutex::new(Display::Shown), Condvar::new()));
         let thread = terminal.shows_progress().then(|| {
-            let (terminal, counters, stop) = (
+            let (terminal, counters, display) = (
                 Arc::clone(terminal),
                 Arc::clone(&counters),
-                Arc::clone(&stop),
+                Arc::clone(&display),
             );
-            std::thread::spawn(move || show(&terminal, &counters, &stop))
+            std::thread::spawn(move || show(&terminal, &counters, &display))
         });
         Self {
             counters,
             terminal: Arc::clone(terminal),
-            stop,
+            display,
             thread,
         }
+    }
+
+    /// Takes the line away while something else is written.
+    pub(crate) fn hide(&self) {
+        self.set(Display::Hidden);
+        self.terminal.finish_progress();
+    }
+
+    /// Goes on with the line.
+    pub(crate) fn show(&self) {
+        self.set(Display::Shown);
+    }
+
+    /// The line is drawn under the same lock: nothing is drawn after this that was not to be.
+    fn set(&self, display: Display) {
+        let (shared, wake) = &*self.display;
+        *shared
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = display;
+        wake.notify_all();
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        let (stopped, wake) = &*self.stop;
-        *stopped
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = true;
-        wake.notify_all();
+        self.set(Display::Ended);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -136,18 +160,18 @@ fn problem_text(path: &[u8], message: &str) -> String {
     format!("{path}: {message}")
 }
 
-fn show(terminal: &Terminal, counters: &Counters, stop: &(Mutex<bool>, Condvar)) {
+fn show(terminal: &Terminal, counters: &Counters, display: &(Mutex<Display>, Condvar)) {
     let start = Instant::now();
-    let (stopped, wake) = stop;
-    let mut guard = stopped
+    let (shared, wake) = display;
+    let mut guard = shared
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    while !*guard {
+    while *guard != Display::Ended {
         guard = match wake.wait_timeout(guard, INTERVAL) {
             Ok((guard, _)) => guard,
             Err(_) => return,
         };
-        if !*guard {
+        if *guard == Display::Shown {
             terminal.progress(&line(counters, start.elapsed().as_secs_f64()));
         }
     }

@@ -1,13 +1,12 @@
 //! Plan, show, ask, run, report.
 
-use std::sync::Arc;
-
+use model::PathKey;
 use model::operation::Operation;
-use model::{Cancel, PathKey};
-use undo::{ContentMerge, Event, Proposal, Report, UndoError, Work};
+use undo::{ContentMerge, Event, Report, UndoError, amounts_of, estimate};
 
 use super::place::{self, Spot};
 use super::root::Root;
+use super::show::Shown;
 use super::{Arguments, ContentMergeChoice, event, listing, pending, show, with_ground};
 use crate::access::busy::Busy;
 use crate::access::open::Opened;
@@ -23,7 +22,7 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
     let (mut spot, event) = choose(arguments, &all, &opened, context)?;
     spot.rate = arguments.rate;
     let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
-    pending::refuse_unfinished(&spot.source, &opened, context)?;
+    let earlier = pending::refuse_unfinished(&spot.source, &opened, context)?;
     let root = Root::provide(&mut spot, &event, arguments.dry_run, &opened, context)?;
     let cancel = signals::listen()?;
     let contents = match arguments.content_merge {
@@ -31,52 +30,75 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
         ContentMergeChoice::Propose => ContentMerge::Propose,
         ContentMergeChoice::Auto => ContentMerge::Auto,
     };
-    let ended = ask(
-        arguments,
-        (&spot, &event),
+    let progress = Progress::start(&context.terminal);
+    let ended = with_ground(
+        &spot,
         &opened,
+        &progress,
         &cancel,
-        contents,
         context,
+        |work, context| {
+            let proposal = work.ground.propose(&event, contents)?;
+            progress.hide();
+            let planned = amounts_of(&proposal.plan);
+            let shown = Shown {
+                arguments,
+                proposal: &proposal,
+                event: &event,
+                estimate: estimate(&planned, &context.host(), work.ground.source(), &earlier),
+            };
+            let answer = ask(&shown, &opened, context)?;
+            progress.show();
+            match answer {
+                Answer::End(exit) => Ok(Err(exit)),
+                Answer::Go => work.run(&event, &proposal).map(Ok).map_err(failure),
+                Answer::GoNow => {
+                    let proposal = work.ground.propose(&event, contents)?;
+                    work.run(&event, &proposal).map(Ok).map_err(failure)
+                }
+            }
+        },
     );
-    if let Ok(None) = ended {
-        return run(&spot, &event, &opened, &cancel, contents, context);
+    drop(progress);
+    if let Ok(Ok(done)) = &ended {
+        return report(done, &opened, context);
     }
     // Nothing comes back into it: it is gone as before.
     root.remove();
-    Ok(ended?.unwrap_or(Exit::Ok))
+    Ok(ended?.err().unwrap_or(Exit::Ok))
 }
 
-/// Shows the plan and asks. `None` if it is to be run, else how the command ends.
-fn ask(
-    arguments: &Arguments,
-    (spot, event): (&Spot, &Event),
-    opened: &Opened,
-    cancel: &Arc<Cancel>,
-    contents: ContentMerge,
-    context: &mut Context,
-) -> Result<Option<Exit>> {
-    let progress = Progress::start(&context.terminal);
-    let proposal = with_ground(spot, opened, &progress, cancel, context, |work| {
-        Ok(work.ground.propose(event, contents)?)
-    });
-    drop(progress);
-    let proposal = proposal?;
-    if arguments.dry_run {
-        return show::dry_run(arguments, &proposal, event, opened, context).map(Some);
+/// What becomes of a plan.
+enum Answer {
+    /// It is not run, and the command ends so.
+    End(Exit),
+    /// It is run as it is.
+    Go,
+    /// It is run as it comes out now: somebody thought about it, which may have taken minutes.
+    GoNow,
+}
+
+/// Shows the plan and asks.
+fn ask(shown: &Shown<'_>, opened: &Opened, context: &mut Context) -> Result<Answer> {
+    if shown.arguments.dry_run {
+        return show::dry_run(shown, opened, context).map(Answer::End);
     }
-    show::plan(arguments, &proposal, event, opened, context)?;
-    if proposal.plan.is_empty() && !proposal.plan.leaves_open() {
-        return show::nothing(&proposal, context).map(Some);
+    show::plan(shown, opened, context)?;
+    let plan = &shown.proposal.plan;
+    if plan.is_empty() && !plan.leaves_open() {
+        return show::nothing(shown.proposal, context).map(Answer::End);
     }
-    if arguments.strict && proposal.plan.leaves_open() {
-        return show::strict(&proposal, context).map(Some);
+    if shown.arguments.strict && plan.leaves_open() {
+        return show::strict(shown.proposal, context).map(Answer::End);
     }
-    if !context.yes && !confirmed(context)? {
-        context.terminal.note("Nothing was changed.");
-        return Ok(Some(Exit::Failed));
+    if context.yes {
+        return Ok(Answer::Go);
     }
-    Ok(None)
+    if confirmed(context)? {
+        return Ok(Answer::GoNow);
+    }
+    context.terminal.note("Nothing was changed.");
+    Ok(Answer::End(Exit::Failed))
 }
 
 /// What is to be taken back, and where.
@@ -172,31 +194,6 @@ pub(super) fn confirmed(context: &mut Context) -> Result<bool> {
     context.sink.flush()?;
     let answer = signals::while_asking(|| context.terminal.ask("Apply?"));
     Ok(answer != Some(false))
-}
-
-/// Runs the event's plan, made anew of what is there at this moment: the answer may have taken minutes.
-fn run(
-    spot: &Spot,
-    event: &Event,
-    opened: &Opened,
-    cancel: &Arc<Cancel>,
-    contents: ContentMerge,
-    context: &mut Context,
-) -> Result<Exit> {
-    let progress = Progress::start(&context.terminal);
-    let done = with_ground(
-        spot,
-        opened,
-        &progress,
-        cancel,
-        context,
-        |work: &Work<'_>| {
-            let proposal: Proposal = work.ground.propose(event, contents)?;
-            work.run(event, &proposal).map_err(failure)
-        },
-    );
-    drop(progress);
-    report(&done?, opened, context)
 }
 
 /// What is told when an operation broke off.

@@ -18,8 +18,8 @@ pub(super) fn with_ground<T>(
     opened: &Opened,
     monitor: &dyn Monitor,
     cancel: &Cancel,
-    context: &Context,
-    act: impl FnOnce(&Work<'_>) -> Result<T>,
+    context: &mut Context,
+    act: impl FnOnce(&Work<'_>, &mut Context) -> Result<T>,
 ) -> Result<T> {
     if spot.is_store() {
         return with_store(spot, opened, (monitor, cancel), context, act);
@@ -37,13 +37,14 @@ pub(super) fn with_ground<T>(
         monitor,
         cancel,
     );
-    act(&Work {
+    let work = Work {
         repository: &opened.repository,
         ground: &files,
         who: who(context),
         clock: &context::timestamp,
         monitor,
-    })
+    };
+    act(&work, context)
 }
 
 /// The same, for a key-value store.
@@ -51,8 +52,8 @@ fn with_store<T>(
     spot: &Spot,
     opened: &Opened,
     (monitor, cancel): (&dyn Monitor, &Cancel),
-    context: &Context,
-    act: impl FnOnce(&Work<'_>) -> Result<T>,
+    context: &mut Context,
+    act: impl FnOnce(&Work<'_>, &mut Context) -> Result<T>,
 ) -> Result<T> {
     let address = store::address_of_source(&spot.source)?;
     let client = store::connect(&address, context)?;
@@ -65,13 +66,14 @@ fn with_store<T>(
         monitor,
         cancel,
     );
-    act(&Work {
+    let work = Work {
         repository: &opened.repository,
         ground: &ground,
         who: who(context),
         clock: &context::timestamp,
         monitor,
-    })
+    };
+    act(&work, context)
 }
 
 fn who(context: &Context) -> Who {

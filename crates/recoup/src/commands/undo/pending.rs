@@ -16,20 +16,25 @@ use crate::output::progress::Progress;
 use crate::output::text;
 use crate::signals;
 
-/// Operations of this machine without an end.
-fn unfinished(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
-    let mut all = listing::all(opened, context)?;
-    let host = context.host();
-    all.retain(|op| op.ended.is_none() && op.begun.host == host && op.begun.plan.is_some());
-    Ok(all)
+/// Whether it is one of this machine without an end, and with a plan to go on with.
+fn is_unfinished(operation: &Operation, context: &Context) -> bool {
+    let begun = &operation.begun;
+    operation.ended.is_none() && begun.host == context.host() && begun.plan.is_some()
 }
 
 /// Nothing new is begun on a source on which something is half done. The lock of the source is held, so
 /// whatever has no end was interrupted.
-pub(super) fn refuse_unfinished(source: &[u8], opened: &Opened, context: &Context) -> Result<()> {
-    let pending = unfinished(opened, context)?;
-    let Some(first) = pending.iter().find(|op| op.begun.source == source) else {
-        return Ok(());
+///
+/// All operations if there is none.
+pub(super) fn refuse_unfinished(
+    source: &[u8],
+    opened: &Opened,
+    context: &Context,
+) -> Result<Vec<Operation>> {
+    let all = listing::all(opened, context)?;
+    let pending = |op: &&Operation| is_unfinished(op, context) && op.begun.source == source;
+    let Some(first) = all.iter().find(pending) else {
+        return Ok(all);
     };
     let number = first.begun.number;
     let message = format!("operation {number} was interrupted: it has to be ended first");
@@ -47,7 +52,8 @@ pub(super) fn refuse_unfinished(source: &[u8], opened: &Opened, context: &Contex
 pub(super) fn resume(path: Option<&Path>, abort: bool, context: &mut Context) -> Result<Exit> {
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let mut pending = unfinished(&opened, context)?;
+    let mut pending = listing::all(&opened, context)?;
+    pending.retain(|operation| is_unfinished(operation, context));
     if let Some(path) = path {
         let spot = place::find(path, &all, context)?;
         pending.retain(|op| op.begun.source == spot.source);
@@ -71,13 +77,13 @@ pub(super) fn resume(path: Option<&Path>, abort: bool, context: &mut Context) ->
     ));
     let progress = Progress::start(&context.terminal);
     if abort {
-        let done = with_ground(&spot, &opened, &progress, &cancel, context, |work| {
+        let done = with_ground(&spot, &opened, &progress, &cancel, context, |work, _| {
             work.roll_back(operation).map_err(failure)
         });
         drop(progress);
         return rolled_back(number, done?.as_ref(), context);
     }
-    let done = with_ground(&spot, &opened, &progress, &cancel, context, |work| {
+    let done = with_ground(&spot, &opened, &progress, &cancel, context, |work, _| {
         work.resume(operation).map_err(failure)
     });
     drop(progress);

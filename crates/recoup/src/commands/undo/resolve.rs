@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         kind: OperationKind::Resolve,
     };
     let progress = Progress::start(&context.terminal);
-    let done = with_ground(&spot, &opened, &progress, &cancel, context, |work| {
+    let done = with_ground(&spot, &opened, &progress, &cancel, context, |work, _| {
         let proposal = work.ground.resolve(&event, &chosen, choice)?;
         work.run(&event, &proposal).map_err(failure)
     });

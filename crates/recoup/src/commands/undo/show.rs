@@ -8,7 +8,7 @@ use model::operation::Amounts;
 use model::plan::Step;
 use model::{Action, Conflict, Kind, PathKey, Plan};
 use serde_json::json;
-use undo::{Event, Proposal, Report, amounts_of};
+use undo::{Estimate, Event, Proposal, Report, amounts_of};
 
 use super::Arguments;
 use crate::access::open::Opened;
@@ -81,15 +81,17 @@ pub(super) fn hash(opened: &Opened, plan: &Plan) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What is shown of a plan.
+pub(super) struct Shown<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) proposal: &'a Proposal,
+    pub(super) event: &'a Event,
+    pub(super) estimate: Estimate,
+}
+
 /// Every step, and what they come to.
-pub(super) fn dry_run(
-    arguments: &Arguments,
-    proposal: &Proposal,
-    event: &Event,
-    opened: &Opened,
-    context: &mut Context,
-) -> Result<Exit> {
-    let plan = &proposal.plan;
+pub(super) fn dry_run(shown: &Shown<'_>, opened: &Opened, context: &mut Context) -> Result<Exit> {
+    let plan = &shown.proposal.plan;
     let amounts = amounts_of(plan);
     for step in &plan.steps {
         context.sink.json("step", &step_line(step))?;
@@ -97,11 +99,12 @@ pub(super) fn dry_run(
     open_json(plan, None, context)?;
     let mut summary = numbers(&amounts);
     summary["plan"] = json!(hash(opened, plan));
-    summary["about"] = json!(event.about);
+    summary["about"] = json!(shown.event.about);
+    summary["estimated_ms"] = json!((shown.estimate.seconds * 1000.0).round() as u64);
     summary["dry_run"] = json!(true);
     context.sink.json("summary", &summary)?;
     if !context.sink.is_json() {
-        self::plan(arguments, proposal, event, opened, context)?;
+        self::plan(shown, opened, context)?;
         context.terminal.note("Dry run: nothing was changed.");
     }
     Ok(if plan.leaves_open() {
@@ -151,17 +154,13 @@ fn open_json(plan: &Plan, op: Option<u64>, context: &mut Context) -> Result<()> 
 }
 
 /// The plan for a person.
-pub(super) fn plan(
-    arguments: &Arguments,
-    proposal: &Proposal,
-    event: &Event,
-    opened: &Opened,
-    context: &mut Context,
-) -> Result<()> {
+pub(super) fn plan(shown: &Shown<'_>, opened: &Opened, context: &mut Context) -> Result<()> {
     if context.sink.is_json() {
         return Ok(());
     }
+    let (arguments, proposal) = (shown.arguments, shown.proposal);
     let plan = &proposal.plan;
+    let event = shown.event;
     context.sink.report(&format!("Undo      {}", event.about))?;
     let shown_max = if arguments.show {
         usize::MAX
@@ -197,6 +196,7 @@ pub(super) fn plan(
     open(plan, shown_max, context)?;
     proposals(arguments, proposal, context)?;
     needs(proposal, context)?;
+    time(shown.estimate, context)?;
     let hash = hash(opened, plan);
     context.sink.report(&format!("Plan      {}", &hash[..8]))
 }
@@ -353,6 +353,17 @@ fn needs(proposal: &Proposal, context: &mut Context) -> Result<()> {
         line.push_str(&format!(" of {} possible", text::count(free)));
     }
     context.sink.report(&line)
+}
+
+fn time(estimate: Estimate, context: &mut Context) -> Result<()> {
+    let about = text::duration(estimate.seconds.max(1.0));
+    let whence = match estimate.measured {
+        Some(number) => format!("at the rate of operation {number}"),
+        None => "at a usual rate: none was measured here yet".to_owned(),
+    };
+    context
+        .sink
+        .report(&format!("Time      about {about}, {whence}"))
 }
 
 /// Nothing has to be done.
