@@ -28,7 +28,7 @@ use crate::files::watch::system;
 const REMEMBERED_MAX: usize = 65_536;
 
 /// How often a directory is asked for again when it is renamed beneath our hands.
-const AGAIN_MAX: usize = 16;
+const AGAIN_MAX: usize = 32;
 
 /// What a directory handle stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
