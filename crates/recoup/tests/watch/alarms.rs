@@ -177,7 +177,7 @@ fn packing_a_git_repository_is_no_alarm() {
     let mut watching = home.watch(&["--every", "1"]);
     watching.ready();
     home.shell(&format!("{git} git gc -q"));
-    watching.wait_for("incident", 0);
+    watching.wait_for("point", 0);
     assert_eq!(watching.stop().0, 0);
     let said = home.json(&["timeline", "tree"]);
     let said = said.iter().filter(|line| line["type"] == "incident");
