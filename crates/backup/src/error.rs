@@ -16,7 +16,7 @@ pub enum BackupError {
     Repository(#[from] RepositoryError),
     /// The source as a whole can't be read.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// Somebody asked to stop.
     #[error("finish the backup: interrupted")]
     Cancelled,
@@ -29,4 +29,13 @@ pub enum BackupError {
         /// What was wrong.
         why: String,
     },
+}
+
+impl From<SourceError> for BackupError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Cancelled => Self::Cancelled,
+            error => Self::Source(error),
+        }
+    }
 }

@@ -19,4 +19,11 @@ impl Timestamp {
     pub const fn as_nanos(self) -> i128 {
         self.secs as i128 * 1_000_000_000 + self.nanos as i128
     }
+
+    /// The moment so many nanoseconds after 1970, or the last or first one that there is.
+    pub fn from_nanos(nanos: i128) -> Self {
+        let limit = if nanos < 0 { i64::MIN } else { i64::MAX };
+        let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(limit);
+        Self::new(secs, nanos.rem_euclid(1_000_000_000) as u32)
+    }
 }

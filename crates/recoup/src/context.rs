@@ -13,6 +13,7 @@ use crate::output::sink::Sink;
 use crate::output::terminal::Terminal;
 use crate::output::text;
 use crate::settings::{Global, Settings};
+use crate::signals;
 
 /// What every command is given.
 #[derive(Debug)]
@@ -32,6 +33,15 @@ impl Context {
             terminal,
             yes: global.yes,
         })
+    }
+
+    /// Asks whether to go on; `None` where it was said beforehand, or where there is nobody to ask.
+    pub(crate) fn asks_to_apply(&mut self) -> Result<Option<bool>> {
+        if self.yes {
+            return Ok(None);
+        }
+        self.sink.flush()?;
+        Ok(signals::while_asking(|| self.terminal.ask("Apply?")))
     }
 
     /// Opens the repository.

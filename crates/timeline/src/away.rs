@@ -1,19 +1,17 @@
 //! A root that is not at its path: removed, renamed, unmounted. It is told apart, said once, and waited for.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use model::point::Class;
-use model::{Entry, PathKey};
-use repository::MapReader;
 use source::SourceError;
 use source::files::watch::{Root, Settle, Whereabouts};
 
 use crate::error::{Result, TimelineError};
 use crate::options::{Event, RootEvent};
-use crate::run::{Away, Draft, Eyes, Run, WAIT};
+use crate::run::{Away, Draft, Eyes, Run, Unseen, WAIT};
+use crate::sight::Waiting;
 
-/// How long is waited for the last events of a tree that is gone: they are in the queue already.
+/// How long is waited for the last events of a tree that is gone.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
@@ -83,7 +81,7 @@ impl Run<'_> {
             Err(error) => return Err(error),
         };
         (self.root, self.eyes, self.away) = (root, Some(eyes), None);
-        (self.scan, self.scan_is_blurred, self.lost_events) = (true, true, true);
+        self.unseen = Unseen::Anything;
         self.next_scan = Instant::now();
         each(Event::Root(RootEvent::Back(&info)));
         Ok(())
@@ -91,27 +89,23 @@ impl Run<'_> {
 
     /// Makes a point of a source that has nothing any more, not even a root, and lets the rules look at it.
     fn everything_is_gone(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        if let Some(eyes) = &self.eyes {
-            eyes.watcher.catch_up(LAST_EVENTS);
-            self.see(Duration::ZERO, Settle::AT_ONCE);
-        }
+        self.see_the_last(LAST_EVENTS);
         while let Some((_, passing)) = self.passing.pop_front() {
             self.waiting.join(passing);
         }
         let (since, first) = self.began();
-        let reader = MapReader::new(self.state.repository);
-        let mut entries = reader.entries(self.state.root, &PathKey::root());
-        let mut gone: BTreeMap<PathKey, Option<Entry>> = BTreeMap::new();
-        while let Some((key, _)) = entries.next()? {
-            gone.insert(key, None);
+        let mut changed = self.state.differing_from(None)?;
+        let actors = self
+            .waiting
+            .actors_of(changed.iter().map(|change| &change.key));
+        for change in &mut changed {
+            change.actor = actors.get(&change.key).copied();
         }
-        let actors = self.waiting.actors_of(gone.keys());
-        let changed = self.state.differing(&gone, &actors)?;
         if !changed.is_empty() {
-            let class = if self.lost_events {
-                Class::Blurred
-            } else {
-                Class::Fuzzy
+            // That the root moved is no doubt here: everything is gone.
+            let class = match self.unseen {
+                Unseen::Anything => Class::Blurred,
+                _ => Class::Fuzzy,
             };
             let draft = Draft {
                 changed: &changed,
@@ -122,7 +116,7 @@ impl Run<'_> {
             };
             self.record(&draft, each)?;
         }
-        self.waiting = crate::sight::Waiting::default();
+        self.waiting = Waiting::default();
         self.first = None;
         Ok(())
     }
@@ -131,7 +125,7 @@ impl Run<'_> {
     fn close_eyes(&mut self) {
         self.eyes = None;
         self.passing.clear();
-        self.waiting = crate::sight::Waiting::default();
+        self.waiting = Waiting::default();
         self.first = None;
     }
 }

@@ -26,12 +26,9 @@ pub enum TimelineError {
 }
 
 impl TimelineError {
-    /// Whether somebody asked to stop. The scan of the source says so in its own words.
+    /// Whether somebody asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
-        matches!(
-            self,
-            Self::Backup(BackupError::Cancelled | BackupError::Source(SourceError::Cancelled))
-        )
+        matches!(self, Self::Backup(BackupError::Cancelled))
     }
 
     /// Whether it is the live tree that could not be read.

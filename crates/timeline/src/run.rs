@@ -8,7 +8,7 @@ use model::point::Class;
 use model::{BlobId, Cancel, Monitor, PathKey, SnapshotId, Timestamp};
 use source::files::TreeReader;
 use source::files::watch::{
-    Batch, BlurReason, Capture, CaptureInfo, FileId, Root, Settle, Whereabouts,
+    Batch, BlurReason, Blurred, Capture, CaptureInfo, FileId, Root, Settle, Whereabouts,
 };
 use source::files::watch::{WatchOptions as SourceOptions, Watcher};
 
@@ -61,6 +61,36 @@ impl Eyes {
     }
 }
 
+/// What events may not have told of, so that the whole tree has to be looked at; more includes less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Unseen {
+    Nothing,
+    /// Other names of a file: all that it did is told of.
+    Names,
+    /// What came while the root moved.
+    Moves,
+    /// Anything.
+    Anything,
+}
+
+impl Unseen {
+    fn of(blurred: &Blurred) -> Self {
+        let moved = |reason: &BlurReason| *reason == BlurReason::RootMoved;
+        match blurred.reasons.iter().all(moved) {
+            true => Self::Moves,
+            false => Self::Anything,
+        }
+    }
+
+    /// What a point that a scan finds is like.
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::Nothing | Self::Names => Class::Fuzzy,
+            Self::Moves | Self::Anything => Class::Blurred,
+        }
+    }
+}
+
 /// A watcher at work.
 pub(crate) struct Run<'a> {
     pub(crate) options: &'a WatchOptions,
@@ -84,11 +114,8 @@ pub(crate) struct Run<'a> {
     pub(crate) asked: BTreeSet<PathKey>,
     /// No scan before this: scans must not follow one another without a pause.
     pub(crate) next_scan: Instant,
-    /// The whole tree has to be looked at.
-    pub(crate) scan: bool,
-    pub(crate) scan_is_blurred: bool,
-    /// Events were lost since the last scan, and not only because the root moved.
-    pub(crate) lost_events: bool,
+    /// What may have been missed since the last scan.
+    pub(crate) unseen: Unseen,
     /// It has not told that it is ready yet.
     pub(crate) is_new: bool,
 }
@@ -125,12 +152,21 @@ impl Run<'_> {
         self.state.live((self.clock)());
     }
 
+    /// Takes in what happened up to here, waiting so long at most: it is in the queue already.
+    pub(crate) fn see_the_last(&mut self, wait: Duration) {
+        if let Some(eyes) = &self.eyes {
+            eyes.watcher.catch_up(wait);
+            self.see(Duration::ZERO, Settle::AT_ONCE);
+        }
+    }
+
+    pub(crate) fn miss(&mut self, unseen: Unseen) {
+        self.unseen = self.unseen.max(unseen);
+    }
+
     fn take(&mut self, batch: &Batch) {
         if let Some(blurred) = &batch.blurred {
-            self.scan = true;
-            self.scan_is_blurred = true;
-            let lost = |reason: &BlurReason| *reason != BlurReason::RootMoved;
-            self.lost_events |= blurred.reasons.iter().any(lost);
+            self.miss(Unseen::of(blurred));
         }
         // A file of several names may have been touched through one that is gone: the others are looked
         // at. Nearly always there are none or a few.
@@ -156,9 +192,7 @@ impl Run<'_> {
         }
         if self.waiting.len() > WAITING_MAX {
             self.waiting = Waiting::default();
-            self.scan = true;
-            self.scan_is_blurred = true;
-            self.lost_events = true;
+            self.miss(Unseen::Anything);
         }
         if self.first.is_none() && !self.waiting.is_empty() {
             self.first = Some((now, (self.clock)()));
@@ -225,7 +259,7 @@ impl Run<'_> {
             let is_known = |name: &PathKey| linked.contains(name) || self.asked.contains(name);
             if !all_seen && !names.iter().all(is_known) {
                 self.asked.extend(names.iter().cloned());
-                self.scan = true;
+                self.miss(Unseen::Names);
             }
         }
     }
@@ -330,7 +364,7 @@ impl Run<'_> {
             incidents.saw(self.state.next_number() - 1, snapshot);
         }
         each(Event::Checkpoint { snapshot, files });
-        (self.scan, self.scan_is_blurred, self.lost_events) = (false, false, false);
+        self.unseen = Unseen::Nothing;
         self.first = None;
         let pause = (SCAN_PAUSES * took).min(SCAN_PAUSE_MAX);
         let capture = self.eyes.as_ref().map(|eyes| eyes.watcher.capture());

@@ -8,12 +8,12 @@ use model::point::Class;
 use model::{Cancel, Monitor, Timestamp};
 use policy::incident::Mode;
 use repository::Repository;
-use source::files::watch::{CaptureInfo, Root, Settle, Whereabouts};
+use source::files::watch::{CaptureInfo, Root, Whereabouts};
 
 use crate::error::{Result, TimelineError};
 use crate::incidents::Incidents;
 use crate::options::{Event, WatchOptions};
-use crate::run::{Eyes, Run, WAIT};
+use crate::run::{Eyes, Run, Unseen, WAIT};
 use crate::sight::Waiting;
 use crate::state::State;
 
@@ -23,7 +23,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// How long the last point may take when somebody asked to stop: below what service managers wait.
 const LAST_POINT: Duration = Duration::from_secs(5);
 
-/// How long is waited for the last events: they are in the queue already.
+/// How long is waited for the last events.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// Watches the tree until somebody asks to stop. What was seen up to then becomes a last point.
@@ -53,9 +53,7 @@ pub fn watch(
         first: None,
         asked: BTreeSet::new(),
         next_scan: Instant::now(),
-        scan: false,
-        scan_is_blurred: false,
-        lost_events: false,
+        unseen: Unseen::Nothing,
         is_new: true,
     };
     match run.begin(&info, each) {
@@ -112,6 +110,8 @@ impl Run<'_> {
         match tried {
             Err(error) if error.may_pass() => self.bear(&error, each),
             Err(error) if error.is_cancelled() => {}
+            // A directory is there again that may not be watched.
+            Err(error) if error.is_of_source() && self.away.is_some() => self.bear(&error, each),
             // It went, or was unmounted, while it was looked at: the next step finds out which.
             Err(error) if error.is_of_source() && self.is_root_away() => {}
             done => done?,
@@ -138,14 +138,9 @@ impl Run<'_> {
         let due = self
             .first
             .is_some_and(|(since, _)| since.elapsed() >= self.options.gather);
-        let scan = self.scan && Instant::now() >= self.next_scan;
+        let scan = self.unseen > Unseen::Nothing && Instant::now() >= self.next_scan;
         if scan || self.state.is_checkpoint_due(self.options.checkpoint) {
-            let class = if self.scan_is_blurred {
-                Class::Blurred
-            } else {
-                Class::Fuzzy
-            };
-            self.scan(true, class, each).map(drop)
+            self.scan(true, self.unseen.class(), each).map(drop)
         } else if due {
             self.point(self.cancel, each)
         } else {
@@ -153,7 +148,7 @@ impl Run<'_> {
         }
     }
 
-    /// The repository refused: everything that waits goes on waiting.
+    /// The repository refused, or the tree: everything that waits goes on waiting.
     fn bear(&mut self, error: &TimelineError, each: &mut dyn FnMut(Event<'_>)) {
         self.tell_trouble(error, each);
         let until = Instant::now() + TRY_AGAIN;
@@ -172,10 +167,7 @@ impl Run<'_> {
     /// Somebody asked to stop: what was seen up to here is protected too. What takes too long is found by
     /// the next start.
     fn end(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        if let Some(eyes) = &self.eyes {
-            eyes.watcher.catch_up(LAST_EVENTS);
-            self.see(Duration::ZERO, Settle::AT_ONCE);
-        }
+        self.see_the_last(LAST_EVENTS);
         let tried = if self.is_root_away() {
             Ok(())
         } else if self.waiting.is_empty() {

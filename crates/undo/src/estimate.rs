@@ -2,11 +2,11 @@
 
 use model::operation::{Amounts, Operation, OperationKind};
 
-/// Bytes that count like one path: at some 10,000 paths or 150 MB in a second, which the slower of two cores
-/// was measured to do (`docs/undo.md`), one path takes as long as 16 KiB.
+/// Bytes that count like one path. Nobody measured it: it only keeps an earlier operation on many small files
+/// from promising the same pace for large ones.
 const BYTES_PER_PATH: u64 = 16 << 10;
 
-/// What is done in a second where nothing was measured yet: a disk, not memory.
+/// What is done in a second where nothing was measured yet: a guess on the slow side, and said to be one.
 const USUAL_RATE: f64 = 5_000.0;
 
 /// Operations that did less tell of the time that opening a repository takes, not of a rate.

@@ -33,7 +33,7 @@ impl Steady {
     pub fn now(&mut self, passed: Duration, wall: Timestamp) -> Timestamp {
         let steady = self.began.saturating_add_unsigned(passed.as_nanos());
         self.note(steady, wall);
-        timestamp(steady)
+        Timestamp::from_nanos(steady)
     }
 
     /// Times before the beginning, given the oldest first as the wall clock showed them: laid out so that
@@ -44,7 +44,7 @@ impl Steady {
         for wall in walls.iter().rev() {
             steady = steady.saturating_sub((later - wall.as_nanos()).max(0));
             later = wall.as_nanos();
-            times.push(timestamp(steady));
+            times.push(Timestamp::from_nanos(steady));
         }
         times.reverse();
         for (time, wall) in times.iter().zip(walls) {
@@ -58,7 +58,7 @@ impl Steady {
         let steady = time.as_nanos();
         let before = self.ahead.range(..=steady).next_back();
         let known = before.or_else(|| self.ahead.iter().next());
-        timestamp(steady + known.map_or(0, |(_, ahead)| *ahead))
+        Timestamp::from_nanos(steady + known.map_or(0, |(_, ahead)| *ahead))
     }
 
     fn note(&mut self, steady: i128, wall: Timestamp) {
@@ -73,12 +73,6 @@ impl Steady {
             self.ahead.pop_first();
         }
     }
-}
-
-fn timestamp(nanos: i128) -> Timestamp {
-    let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX);
-    let nanos = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
-    Timestamp::new(secs, nanos)
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let plan = plan(&opened, &found, &options, &cancel, context)?;
     restore_plan::show(&plan, &found, &options, context)?;
-    if restore_plan::overwrites(&plan) && !context.yes && !confirmed(context)? {
+    // Where nobody can be asked a safety snapshot is kept anyhow.
+    if restore_plan::overwrites(&plan) && context.asks_to_apply()? == Some(false) {
         context.terminal.note("Nothing was changed.");
         return Ok(Exit::Failed);
     }
@@ -110,13 +111,6 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         record::end(number, &report, &found, arguments.delete, &opened)?;
     }
     tell(&report, &found, &options, kept.as_ref(), context)
-}
-
-/// Asks on a terminal; elsewhere there is nobody to ask, and a safety snapshot is kept anyhow.
-fn confirmed(context: &mut Context) -> Result<bool> {
-    context.sink.flush()?;
-    let answer = signals::while_asking(|| context.terminal.ask("Apply?"));
-    Ok(answer != Some(false))
 }
 
 /// Says that a snapshot is partial; what could not be read then must not be removed now.

@@ -129,6 +129,17 @@ impl Home {
         Some(runner)
     }
 
+    /// Watches once more: the last state is what is there, and everything is whole.
+    pub(crate) fn ends_as_it_is(&self) {
+        let mut watching = self.watch(&[]);
+        watching.ready();
+        let last = watching.last_point().unwrap();
+        self.live()
+            .assert_same(&self.restored(&last, "the last"), "the last");
+        watching.stop();
+        self.ok(&["check"], "afterwards");
+    }
+
     pub(crate) fn live(&self) -> Picture {
         self.picture("tree")
     }

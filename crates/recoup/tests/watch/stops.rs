@@ -46,13 +46,7 @@ fn stopped_at_any_moment_of_its_start_it_ends_well() {
         assert_eq!(code, 0, "round {round}: {text}");
         assert!(!text.contains("panicked"), "round {round}: {text}");
     }
-    let mut watching = home.watch(&[]);
-    watching.ready();
-    let last = watching.last_point().unwrap();
-    home.live()
-        .assert_same(&home.restored(&last, "the last"), "the last");
-    watching.stop();
-    home.ok(&["check"], "afterwards");
+    home.ends_as_it_is();
 }
 
 /// What the log says the last state is.

@@ -10,10 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::undo::listing::{self, FoundIncident};
-use crate::commands::undo::place;
 use crate::context::{self, Context};
-use crate::exit::{Exit, Failure, Result};
-use crate::names::select::Listing;
+use crate::exit::{Exit, Result};
 use crate::output::json::{PathText, SourceText};
 use crate::output::text;
 
@@ -186,7 +184,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let mut found = listing::incidents(&all, &opened, context)?;
     match &arguments.command {
         Some(Command::Show { number, path }) => {
-            let found = one(found, *number, path.as_ref(), "show", (&all, context))?;
+            let named = format!("recoup incidents show {number} PATH");
+            let ways = ("show", named.as_str());
+            let asked = (*number, path.as_deref());
+            let found = listing::one_incident(found, asked, ways, &all, context)?;
             show(&found, &opened.repository, context)
         }
         Some(Command::Dismiss {
@@ -194,7 +195,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             path,
             reason,
         }) => {
-            let found = one(found, *number, path.as_ref(), "dismiss", (&all, context))?;
+            let named = format!("recoup incidents dismiss {number} PATH");
+            let ways = ("dismiss", named.as_str());
+            let asked = (*number, path.as_deref());
+            let found = listing::one_incident(found, asked, ways, &all, context)?;
             dismiss(found, reason, &opened.repository, context)
         }
         None => {
@@ -202,30 +206,6 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             list(&found, context)
         }
     }
-}
-
-/// The incident with this number, of the source that was named or the only one that has it.
-fn one(
-    mut found: Vec<FoundIncident>,
-    number: u64,
-    path: Option<&PathBuf>,
-    verb: &str,
-    (all, context): (&Listing, &Context),
-) -> Result<FoundIncident> {
-    found.retain(|found| found.incident.number == number);
-    if let Some(path) = path {
-        let spot = place::find(path, all, context)?;
-        found.retain(|found| found.source == spot.source);
-    }
-    if found.len() > 1 {
-        let message = format!("{verb} incident {number}: several sources have one");
-        let hint = format!("name the source too: recoup incidents {verb} {number} PATH");
-        return Err(Failure::failed(message).hint(hint));
-    }
-    found.pop().ok_or_else(|| {
-        Failure::failed(format!("{verb} incident {number}: there is none"))
-            .hint("`recoup incidents` lists them")
-    })
 }
 
 /// Records that an incident is nothing. What was said before stays, and is not said twice.

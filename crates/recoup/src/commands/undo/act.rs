@@ -23,7 +23,7 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
     spot.rate = arguments.rate;
     let _busy = Busy::take(&context.settings.directories.state, &spot.source)?;
     let earlier = pending::refuse_unfinished(&spot.source, &opened, context)?;
-    let root = Root::provide(&mut spot, &event, arguments.dry_run, &opened, context)?;
+    let mut root = Root::provide(&mut spot, &event, arguments.dry_run, &opened, context)?;
     let cancel = signals::listen()?;
     let contents = match arguments.content_merge {
         ContentMergeChoice::Off => ContentMerge::Off,
@@ -49,23 +49,20 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
             };
             let answer = ask(&shown, &opened, context)?;
             progress.show();
-            match answer {
-                Answer::End(exit) => Ok(Err(exit)),
-                Answer::Go => work.run(&event, &proposal).map(Ok).map_err(failure),
-                Answer::GoNow => {
-                    let proposal = work.ground.propose(&event, contents)?;
-                    work.run(&event, &proposal).map(Ok).map_err(failure)
-                }
-            }
+            let proposal = match answer {
+                Answer::End(exit) => return Ok(Err(exit)),
+                Answer::Go => proposal,
+                Answer::GoNow => work.ground.propose(&event, contents)?,
+            };
+            root.keep();
+            work.run(&event, &proposal).map(Ok).map_err(failure)
         },
     );
     drop(progress);
-    if let Ok(Ok(done)) = &ended {
-        return report(done, &opened, context);
+    match ended? {
+        Ok(done) => report(&done, &opened, context),
+        Err(exit) => Ok(exit),
     }
-    // Nothing comes back into it: it is gone as before.
-    root.remove();
-    Ok(ended?.err().unwrap_or(Exit::Ok))
 }
 
 /// What becomes of a plan.
@@ -91,14 +88,15 @@ fn ask(shown: &Shown<'_>, opened: &Opened, context: &mut Context) -> Result<Answ
     if shown.arguments.strict && plan.leaves_open() {
         return show::strict(shown.proposal, context).map(Answer::End);
     }
-    if context.yes {
-        return Ok(Answer::Go);
-    }
-    if confirmed(context)? {
-        return Ok(Answer::GoNow);
-    }
-    context.terminal.note("Nothing was changed.");
-    Ok(Answer::End(Exit::Failed))
+    // Where nobody can be asked everything is kept anyhow.
+    Ok(match context.asks_to_apply()? {
+        None => Answer::Go,
+        Some(true) => Answer::GoNow,
+        Some(false) => {
+            context.terminal.note("Nothing was changed.");
+            Answer::End(Exit::Failed)
+        }
+    })
 }
 
 /// What is to be taken back, and where.
@@ -135,23 +133,10 @@ fn incident(
     opened: &Opened,
     context: &Context,
 ) -> Result<(Spot, Event)> {
-    let mut found = listing::incidents(all, opened, context)?;
-    found.retain(|found| found.incident.number == number);
-    if let Some(path) = &arguments.path {
-        let spot = place::find(path, all, context)?;
-        found.retain(|found| found.source == spot.source);
-    }
-    let missing = || {
-        Failure::failed(format!("undo incident {number}: there is none"))
-            .hint("`recoup incidents` lists them")
-    };
-    if found.len() > 1 {
-        let message = format!("undo incident {number}: several sources have one");
-        return Err(
-            Failure::failed(message).hint("name the source too: recoup undo PATH --incident N")
-        );
-    }
-    let found = found.pop().ok_or_else(missing)?;
+    let found = listing::incidents(all, opened, context)?;
+    let path = arguments.path.as_deref();
+    let ways = ("undo", "recoup undo PATH --incident N");
+    let found = listing::one_incident(found, (number, path), ways, all, context)?;
     let timeline = opened.repository.timeline(&context.host(), &found.source)?;
     let keys = found
         .keys
@@ -189,13 +174,6 @@ fn operation(number: Option<u64>, opened: &Opened, context: &Context) -> Result<
     Ok(found)
 }
 
-/// Asks on a terminal; elsewhere there is nobody to ask, and everything is kept anyhow.
-pub(super) fn confirmed(context: &mut Context) -> Result<bool> {
-    context.sink.flush()?;
-    let answer = signals::while_asking(|| context.terminal.ask("Apply?"));
-    Ok(answer != Some(false))
-}
-
 /// What is told when an operation broke off.
 pub(super) fn failure(error: UndoError) -> Failure {
     let number = match &error {
@@ -217,5 +195,5 @@ pub(super) fn report(report: &Report, opened: &Opened, context: &mut Context) ->
     let mut memory = opened.memory(&context.settings);
     memory.saw_snapshots([report.safety, report.left]);
     memory.save()?;
-    show::report(report, context)
+    super::report::show(report, context)
 }

@@ -1,15 +1,18 @@
 //! Operations and their open conflicts, as the log of the repository tells them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use model::incident::{Dismissal, Incident};
 use model::operation::{Listed, Operation, OperationKind, is_taken_back, that_took_back};
 use model::{Conflict, PathKey, Plan, Timestamp};
 use repository::Stored;
 
+use super::place;
 use crate::access::open::Opened;
 use crate::context::Context;
-use crate::exit::{Result, chain};
+use crate::exit::{Failure, Result, chain};
+use crate::names::select::Listing;
 
 /// All operations, oldest first; what can't be read is told of.
 pub(in crate::commands) fn all(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
@@ -129,4 +132,28 @@ pub(super) fn status(operation: &Operation, is_running: bool) -> &'static str {
         None if is_running => "running",
         None => "interrupted",
     }
+}
+
+/// The incident with this number, of the source that was named or the only one that has it. `verb` is what
+/// is to be done with it, `named` how that is said of one source.
+pub(in crate::commands) fn one_incident(
+    mut found: Vec<FoundIncident>,
+    (number, path): (u64, Option<&Path>),
+    (verb, named): (&str, &str),
+    all: &Listing,
+    context: &Context,
+) -> Result<FoundIncident> {
+    found.retain(|found| found.incident.number == number);
+    if let Some(path) = path {
+        let spot = place::find(path, all, context)?;
+        found.retain(|found| found.source == spot.source);
+    }
+    if found.len() > 1 {
+        let message = format!("{verb} incident {number}: several sources have one");
+        return Err(Failure::failed(message).hint(format!("name the source too: {named}")));
+    }
+    found.pop().ok_or_else(|| {
+        Failure::failed(format!("{verb} incident {number}: there is none"))
+            .hint("`recoup incidents` lists them")
+    })
 }

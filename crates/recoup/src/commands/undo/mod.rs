@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure, Result};
 pub(super) mod place;
 mod event;
 mod show;
+mod report;
 mod ground;
 mod root;
 mod act;

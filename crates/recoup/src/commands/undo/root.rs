@@ -17,14 +17,12 @@ use crate::context::Context;
 use crate::exit::{Failure, Result};
 use crate::output::text;
 
-/// What was made so that there is a root.
-pub(super) enum Root {
-    /// Nothing: it is there.
-    Present,
-    /// The root itself.
-    Made(PathBuf),
+/// What was made so that there is a root. It is taken away again unless it is kept.
+#[derive(Default)]
+pub(super) struct Root {
+    made: Option<PathBuf>,
     /// An empty directory elsewhere: a dry run changes nothing.
-    StandIn(TempDir),
+    _stand_in: Option<TempDir>,
 }
 
 impl Root {
@@ -37,10 +35,10 @@ impl Root {
         context: &Context,
     ) -> Result<Self> {
         if spot.is_store() || spot.root.symlink_metadata().is_ok() {
-            return Ok(Self::Present);
+            return Ok(Self::default());
         }
         let (Some(was), Some(name)) = (&event.before, spot.root.file_name()) else {
-            return Ok(Self::Present);
+            return Ok(Self::default());
         };
         if dry_run {
             let error =
@@ -49,7 +47,10 @@ impl Root {
             let root = directory.path().join(name);
             make(&root, was, opened)?;
             spot.root = root;
-            return Ok(Self::StandIn(directory));
+            return Ok(Self {
+                made: None,
+                _stand_in: Some(directory),
+            });
         }
         make(&spot.root, was, opened)?;
         context.terminal.note(&format!(
@@ -57,15 +58,23 @@ impl Root {
             text::path(&spot.source),
             was.id.short()
         ));
-        Ok(Self::Made(spot.root.clone()))
+        Ok(Self {
+            made: Some(spot.root.clone()),
+            _stand_in: None,
+        })
     }
 
-    /// Takes it away again. What is not empty stays.
-    pub(super) fn remove(self) {
-        match self {
-            Self::Present => {}
-            Self::Made(root) => drop(std::fs::remove_dir(root)),
-            Self::StandIn(directory) => drop(directory.close()),
+    /// Something is about to come back into it, or its operation may have to be finished later.
+    pub(super) fn keep(&mut self) {
+        self.made = None;
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // What is not empty stays.
+        if let Some(root) = &self.made {
+            let _ = std::fs::remove_dir(root);
         }
     }
 }

@@ -257,7 +257,8 @@ pub(super) fn checked(keys: &[Vec<u8>]) -> Result<Vec<PathKey>, key::KeyError> {
         .collect()
 }
 
-fn path_of(file: BorrowedFd<'_>) -> rustix::io::Result<Vec<u8>> {
+/// Where an open file is now, as words.
+pub(super) fn path_of(file: BorrowedFd<'_>) -> rustix::io::Result<Vec<u8>> {
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::readlink(link, Vec::new())?.into_bytes())
 }

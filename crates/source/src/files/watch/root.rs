@@ -4,14 +4,16 @@
 //! alike from there. The directory is held open, and asked.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use model::Kind;
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 
 use crate::SourceError;
+use crate::files::stat::Stat;
+use crate::files::watch::places::path_of;
 use crate::files::watch::report::FileId;
 
 /// How often it is asked again where it moved between two questions.
@@ -48,7 +50,7 @@ impl Root {
         let io = |errno| SourceError::io("open", path, errno);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let held = rustix::fs::open(path, flags, Mode::empty()).map_err(io)?;
-        let stat = rustix::fs::fstat(&held).map_err(io)?;
+        let stat = held_stat(&held).map_err(io)?;
         Ok(Self {
             path: path.to_owned(),
             id: file_id(&stat),
@@ -67,12 +69,13 @@ impl Root {
                 return Whereabouts::Hidden;
             };
             // A network file system may say that it does not know it: that need not mean that it was removed.
-            if rustix::fs::fstat(held).is_ok_and(|stat| stat.st_nlink == 0) {
+            if held_stat(held).is_ok_and(|stat| stat.nlink == 0) {
                 return Whereabouts::Removed;
             }
-            let Ok(now) = path_of(held) else {
+            let Ok(now) = path_of(held.as_fd()) else {
                 return Whereabouts::Hidden;
             };
+            let now = PathBuf::from(OsString::from_vec(now));
             if now != self.path && directory_at(&now) == Some(self.id) {
                 return Whereabouts::Renamed(now);
             }
@@ -104,23 +107,27 @@ impl Root {
     }
 }
 
-fn file_id(stat: &rustix::fs::Stat) -> FileId {
+/// Asked of the file system itself, as `fstat` does: a network one may have forgotten what it said before.
+fn stat(of: impl AsFd, path: &Path, flags: AtFlags) -> rustix::io::Result<Stat> {
+    let raw = rustix::fs::statx(of, path, flags, StatxFlags::BASIC_STATS)?;
+    Ok(Stat::from_statx(&raw))
+}
+
+fn held_stat(held: &OwnedFd) -> rustix::io::Result<Stat> {
+    stat(held, Path::new(""), AtFlags::EMPTY_PATH)
+}
+
+fn file_id(stat: &Stat) -> FileId {
     FileId {
-        dev: stat.st_dev,
-        ino: stat.st_ino,
+        dev: stat.dev,
+        ino: stat.ino,
     }
 }
 
 fn directory_at(path: &Path) -> Option<FileId> {
-    let stat = rustix::fs::lstat(path).ok()?;
-    let is_directory = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
-    is_directory.then(|| file_id(&stat))
-}
-
-fn path_of(held: &OwnedFd) -> Result<PathBuf, Errno> {
-    let link = format!("/proc/self/fd/{}", held.as_fd().as_raw_fd());
-    let path = rustix::fs::readlink(link, Vec::new())?.into_bytes();
-    Ok(PathBuf::from(OsString::from_vec(path)))
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let stat = stat(rustix::fs::CWD, path, flags).ok()?;
+    (stat.kind == Kind::Directory).then(|| file_id(&stat))
 }
 
 #[cfg(test)]

@@ -33,16 +33,24 @@ pub(super) struct Touch<'a> {
     pub(super) actor: Option<&'a Arc<KnownActor>>,
 }
 
+/// Who writes to a file, as far as events tell; what has to be waited for longest comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Writer {
+    /// Nobody.
+    None,
+    /// It was made, and not written to: by a writer who is about to, or as a link to a file that is whole
+    /// already. What is removed in exchange must not be seen long before that one.
+    Expected,
+    /// Somebody who has not closed it since.
+    Writing,
+}
+
 #[derive(Debug, Clone)]
 struct State {
     what: What,
     subtree: bool,
     collapsed: bool,
-    /// Written and not closed since, as far as events tell.
-    open: bool,
-    /// Made, and not written to as far as events tell: by a writer who is about to, or as a link to a file
-    /// that is whole already. What is removed in exchange must not be seen long before that one.
-    made: bool,
+    writer: Writer,
     first: Moment,
     last: Moment,
     actor: Option<Arc<KnownActor>>,
@@ -137,7 +145,7 @@ impl DirtySet {
         let open = old
             .as_ref()
             .and_then(|old| self.keys.get(old.as_slice()))
-            .is_some_and(|state| state.open && !state.collapsed);
+            .is_some_and(|state| state.writer == Writer::Writing && !state.collapsed);
         let kind = if directory {
             What::DIRECTORY
         } else {
@@ -155,13 +163,13 @@ impl DirtySet {
             self.touch_parent(key, touch.at, touch.actor);
         }
         // A file that is still being written takes that along; nothing is being written at its old name.
-        for (key, is_open) in [(&old, false), (&new, open)] {
+        let taken = if open { Writer::Writing } else { Writer::None };
+        for (key, writer) in [(&old, Writer::None), (&new, taken)] {
             let state = key
                 .as_ref()
                 .and_then(|key| self.keys.get_mut(key.as_slice()));
             if let Some(state) = state.filter(|state| !state.collapsed) {
-                state.open = is_open;
-                state.made = false;
+                state.writer = writer;
             }
         }
         if self.renames.len() >= self.most {
@@ -306,17 +314,19 @@ impl DirtySet {
 impl State {
     fn new(touch: Touch<'_>) -> Self {
         let what = touch.what;
-        let is_closed = what.has(What::CLOSED);
-        let made = what.has(What::CREATED)
-            && !what.has(What::DIRECTORY)
-            && !what.has(What::DELETED)
-            && !is_closed;
+        let is_made =
+            what.has(What::CREATED) && !what.has(What::DIRECTORY) && !what.has(What::DELETED);
+        let writer = match what {
+            what if what.has(What::CLOSED) => Writer::None,
+            what if what.has(What::MODIFIED) => Writer::Writing,
+            _ if is_made => Writer::Expected,
+            _ => Writer::None,
+        };
         Self {
             what,
             subtree: touch.subtree,
             collapsed: false,
-            open: what.has(What::MODIFIED) && !is_closed,
-            made,
+            writer,
             first: touch.at,
             last: touch.at,
             actor: touch.actor.map(Arc::clone),
@@ -326,8 +336,8 @@ impl State {
     /// Adds what happened later.
     fn merge(&mut self, later: &Self) {
         let settles = later.what.has(What::CLOSED) || later.what.has(What::DELETED);
-        self.open = later.open || self.open && !settles;
-        self.made = later.made || self.made && !settles;
+        let still = if settles { Writer::None } else { self.writer };
+        self.writer = later.writer.max(still);
         self.what = self.what.with(later.what);
         self.subtree |= later.subtree;
         self.first = self.first.min(later.first);
@@ -343,7 +353,11 @@ impl State {
     /// Whether it has been quiet for long enough for what it is.
     fn is_quiet(&self, now: Moment, quiet: Duration) -> bool {
         let since = now.since(self.last);
-        (!self.open || since >= quiet) && (!self.made || since >= quiet.min(MADE_QUIET))
+        match self.writer {
+            Writer::None => true,
+            Writer::Expected => since >= quiet.min(MADE_QUIET),
+            Writer::Writing => since >= quiet,
+        }
     }
 
     fn is_ready(&self, now: Moment, settle: Settle) -> bool {
@@ -378,7 +392,7 @@ impl Taken {
                 what: state.what,
                 subtree: state.subtree,
                 collapsed: state.collapsed,
-                settled: !(state.open || state.made)
+                settled: state.writer == Writer::None
                     || !self.quiet.is_zero() && state.is_quiet(self.now, self.quiet),
                 first: state.first,
                 last: state.last,

@@ -3,41 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::point::{Class, Point, Thinned, ThinnedRun, TimelineRecord};
-use model::{BlobId, SnapshotId, Timestamp};
+use model::point::{Thinned, ThinnedRun, TimelineRecord};
+use model::{BlobId, SnapshotId};
 use recoup_repository::{Repository, Timeline};
 use storage::{
     MemoryStorage, ObjectKind, ObjectName, ObjectWriter, Result as StorageResult, Storage,
 };
 use testkit::Lab;
 
-const TIME: Timestamp = Timestamp::new(1_000, 0);
+use crate::{TIME, checkpoint, log_id, point};
 
 /// The record of a point (`FORMAT.md`, timeline).
 const POINT: u64 = 2;
-
-fn checkpoint(snapshot: SnapshotId) -> TimelineRecord {
-    TimelineRecord::Checkpoint {
-        snapshot,
-        root: None,
-        revision: None,
-        lived_millis: 0,
-    }
-}
-
-fn point(base: u64, secs: i64, root: Option<BlobId>) -> TimelineRecord {
-    TimelineRecord::Point(Point {
-        base,
-        from: None,
-        root,
-        first: TIME,
-        last: Timestamp::new(secs, 0),
-        class: Class::Fuzzy,
-        revision: None,
-        changes: Vec::new(),
-        actors: Vec::new(),
-    })
-}
 
 fn write(timeline: &mut Timeline<'_>, records: &[TimelineRecord]) {
     let mut end = timeline.end().unwrap();
@@ -85,11 +62,13 @@ fn found(seed: u64, add: impl FnOnce(&Repository, SnapshotId)) -> Vec<String> {
 #[test]
 fn a_check_reads_what_records_say() {
     let garbage = found(1, |repository, _| {
-        let log = repository
-            .id_key()
-            .log_id(&format::timeline::log_of("attic", b"/srv"));
         repository
-            .log_append(log, TIME, POINT, |_| Ok(b"no point".to_vec()))
+            .log_append(
+                log_id(repository),
+                TIME,
+                POINT,
+                |_| Ok(b"no point".to_vec()),
+            )
             .unwrap();
     });
     assert_eq!(garbage.len(), 1, "{garbage:?}");
@@ -122,7 +101,7 @@ impl Thinner {
     fn thin(&self) {
         let other = self.lab.open(Arc::new(self.inner.clone())).unwrap();
         let mut timeline = other.timeline("attic", b"/srv").unwrap();
-        let hash = other.log_record(log(&other), 3).unwrap().hash;
+        let hash = other.log_record(log_id(&other), 3).unwrap().hash;
         let mut end = timeline.end().unwrap();
         let thinned = Thinned {
             replaces: vec![(2, 3)],
@@ -136,11 +115,6 @@ impl Thinner {
         };
         timeline.replace(&mut end, TIME, &thinned).unwrap();
     }
-}
-
-fn log(repository: &Repository) -> model::LogId {
-    let of = format::timeline::log_of("attic", b"/srv");
-    repository.id_key().log_id(&of)
 }
 
 impl Storage for Thinner {
@@ -195,7 +169,7 @@ fn thinning_while_a_log_is_read_is_no_damage() {
     });
     let reader = lab.open(Arc::clone(&thinner) as Arc<dyn Storage>).unwrap();
     thinner.armed.store(true, Ordering::SeqCst);
-    let (records, wrong) = reader.log(log(&reader)).unwrap();
+    let (records, wrong) = reader.log(log_id(&reader)).unwrap();
     assert!(wrong.is_empty(), "{wrong:?}");
     let numbers: Vec<u64> = records.iter().map(|read| read.number).collect();
     assert_eq!(numbers, [1, 4, 5], "the record that stands in for two");

@@ -3,37 +3,17 @@
 use std::sync::Arc;
 
 use format::Header;
-use model::point::{Class, Point, Thinned, TimelineRecord};
-use model::{SnapshotId, Timestamp};
+use model::SnapshotId;
+use model::point::{Thinned, TimelineRecord};
 use recoup_repository::log::LogEnd;
 use recoup_repository::{Repository, Timeline};
 use storage::{FaultKind, FaultyStorage, MemoryStorage, ObjectName, Storage};
 use testkit::Lab;
 
-const TIME: Timestamp = Timestamp::new(1_000, 0);
+use crate::{TIME, checkpoint, log_id, point};
 
-fn checkpoint() -> TimelineRecord {
-    TimelineRecord::Checkpoint {
-        snapshot: SnapshotId([1; 32]),
-        root: None,
-        revision: None,
-        lived_millis: 0,
-    }
-}
-
-fn point(base: u64, secs: i64) -> TimelineRecord {
-    TimelineRecord::Point(Point {
-        base,
-        from: None,
-        root: None,
-        first: TIME,
-        last: Timestamp::new(secs, 0),
-        class: Class::Fuzzy,
-        revision: None,
-        changes: Vec::new(),
-        actors: Vec::new(),
-    })
-}
+/// A snapshot that nobody looks for here.
+const UNKNOWN: SnapshotId = SnapshotId([1; 32]);
 
 fn append(timeline: &mut Timeline<'_>, end: &mut LogEnd, record: &TimelineRecord) -> u64 {
     timeline.append(end, TIME, record).unwrap().number
@@ -41,10 +21,8 @@ fn append(timeline: &mut Timeline<'_>, end: &mut LogEnd, record: &TimelineRecord
 
 /// Whether the key of a record follows from that of an earlier one: then its header holds that one's number.
 fn is_chained(repository: &Repository, storage: &MemoryStorage, number: u64) -> bool {
-    let log = repository
-        .id_key()
-        .log_id(&format::timeline::log_of("attic", b"/srv"));
-    let bytes = storage.read(&ObjectName::Log(log, number)).unwrap();
+    let name = ObjectName::Log(log_id(repository), number);
+    let bytes = storage.read(&name).unwrap();
     Header::decode(&bytes).unwrap().0.wrapped.len() == 8
 }
 
@@ -65,21 +43,21 @@ fn the_key_of_what_could_not_be_stored_is_not_used_again() {
         faulty.heal();
     };
 
-    assert_eq!(append(&mut timeline, &mut end, &checkpoint()), 1);
-    assert_eq!(append(&mut timeline, &mut end, &point(1, 1)), 2);
+    assert_eq!(append(&mut timeline, &mut end, &checkpoint(UNKNOWN)), 1);
+    assert_eq!(append(&mut timeline, &mut end, &point(1, 1, None)), 2);
     assert!(!is_chained(1) && is_chained(2));
 
-    refuse(&mut timeline, &mut end, &point(1, 2));
-    assert_eq!(append(&mut timeline, &mut end, &point(1, 3)), 3);
+    refuse(&mut timeline, &mut end, &point(1, 2, None));
+    assert_eq!(append(&mut timeline, &mut end, &point(1, 3, None)), 3);
     assert!(!is_chained(3), "its key was used for another point");
 
     // A point may be thinned: it must not begin the chain in the place of the checkpoint.
-    refuse(&mut timeline, &mut end, &checkpoint());
-    assert_eq!(append(&mut timeline, &mut end, &point(1, 4)), 4);
-    assert_eq!(append(&mut timeline, &mut end, &point(1, 5)), 5);
+    refuse(&mut timeline, &mut end, &checkpoint(UNKNOWN));
+    assert_eq!(append(&mut timeline, &mut end, &point(1, 4, None)), 4);
+    assert_eq!(append(&mut timeline, &mut end, &point(1, 5, None)), 5);
     assert!(!is_chained(4) && !is_chained(5));
-    assert_eq!(append(&mut timeline, &mut end, &checkpoint()), 6);
-    assert_eq!(append(&mut timeline, &mut end, &point(6, 6)), 7);
+    assert_eq!(append(&mut timeline, &mut end, &checkpoint(UNKNOWN)), 6);
+    assert_eq!(append(&mut timeline, &mut end, &point(6, 6, None)), 7);
     assert!(!is_chained(6) && is_chained(7));
     for number in 1..=7 {
         assert!(timeline.entry(number).unwrap().is_some(), "{number}");
@@ -100,7 +78,13 @@ fn only_points_of_the_interval_go_for_another_record() {
         time: TIME,
         removed: false,
     };
-    for record in [checkpoint(), point(1, 1), pin, checkpoint(), point(4, 2)] {
+    for record in [
+        checkpoint(UNKNOWN),
+        point(1, 1, None),
+        pin,
+        checkpoint(UNKNOWN),
+        point(4, 2, None),
+    ] {
         append(&mut timeline, &mut end, &record);
     }
     let everything = Thinned {
