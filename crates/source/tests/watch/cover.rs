@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use recoup_source::files::watch::{Batch, BlurReason, Capture, Settle, WatchOptions, Watcher};
+use recoup_source::files::watch::{Batch, Capture, Settle, WatchOptions, Watcher};
 use testkit::Tree;
 
 use crate::rig::{self, Disk, Place, Seen, Verdict};
@@ -14,9 +14,6 @@ const OPERATIONS: &str = "150";
 #[derive(Default)]
 struct Sum {
     rounds: usize,
-    /// Rounds in which a directory was renamed each time it was asked for: the watcher says that it
-    /// doesn't know, and whoever hears that looks for himself.
-    blurred: usize,
     changed: usize,
     exactly: usize,
     by_file: usize,
@@ -33,8 +30,8 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
     for seed in seeds {
         let batches = round(&watcher, place, seed);
         let after = Seen::take(&place.root);
-        let is_blurred = is_unnamed(&batches, seed);
         for batch in &batches {
+            assert!(batch.blurred.is_none(), "seed {seed}: {:?}", batch.blurred);
             assert!(batch.dirty.is_sorted_by(|a, b| a.key < b.key));
             sum.dirty += batch.dirty.len();
             sum.renames += batch.renames.len();
@@ -46,11 +43,6 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
             by_file,
             missed,
         } = rig::judge(&before, &after, &batches);
-        before = after;
-        if is_blurred {
-            sum.blurred += 1;
-            continue;
-        }
         assert!(
             missed.is_empty(),
             "seed {seed} on {}: missed {missed:#?}",
@@ -60,18 +52,9 @@ fn rounds(place: &Place, options: &WatchOptions, seeds: std::ops::Range<u64>) ->
         sum.changed += changed;
         sum.exactly += exactly;
         sum.by_file += by_file;
+        before = after;
     }
     Some(sum)
-}
-
-/// Whether a round is blurred. Only what depends on how the machine runs may be why.
-fn is_unnamed(batches: &[Batch], seed: u64) -> bool {
-    let mut blurs = batches.iter().filter_map(|batch| batch.blurred.as_ref());
-    let first = blurs.next();
-    for blurred in first.into_iter().chain(blurs) {
-        assert_eq!(blurred.reasons, [BlurReason::Unnamed], "seed {seed}");
-    }
-    first.is_some()
 }
 
 /// Two children at once, while batches are taken.
@@ -111,11 +94,10 @@ fn cover(place: &Place, options: &WatchOptions, long: u64) {
     let seeds = if testkit::is_long() { long } else { 8 };
     if let Some(sum) = rounds(place, options, 0..seeds) {
         println!(
-            "{} on {}: {} rounds and {} blurred, {} events, {} changed keys ({} told themselves, {} found by inode, the rest beneath), 0 missed; {} dirty keys, {} renames",
+            "{} on {}: {} rounds, {} events, {} changed keys ({} told themselves, {} found by inode, the rest beneath), 0 missed; {} dirty keys, {} renames",
             options.best.word(),
             place.what,
             sum.rounds,
-            sum.blurred,
             sum.events,
             sum.changed,
             sum.exactly,
@@ -123,7 +105,6 @@ fn cover(place: &Place, options: &WatchOptions, long: u64) {
             sum.dirty,
             sum.renames
         );
-        assert!(sum.rounds > sum.blurred, "hardly anything could be judged");
         assert!(sum.changed > 50 * sum.rounds, "hardly anything changed");
     }
 }

@@ -81,9 +81,13 @@ pub(super) fn handle_of(directory: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8
     raw.0.get(..len).map(<[u8]>::to_vec).ok_or(Errno::OVERFLOW)
 }
 
+/// How often a handle is tried again for which the kernel says that it has no memory.
+const AGAIN_MAX: usize = 64;
+
 /// Opens what a handle names, as a mere place, on the file system of `root`.
 ///
-/// `ESTALE` says that it is gone.
+/// `ESTALE` says that it is gone. Of a directory that is just being removed or renamed the kernel says `ENOMEM`
+/// for a moment, with gigabytes free; seen with Linux 6.
 pub(super) fn open_handle(root: BorrowedFd<'_>, handle: &[u8]) -> Result<OwnedFd> {
     let mut raw = RawHandle([0; HANDLE_HEAD_BYTES + HANDLE_BYTES_MAX]);
     let room = raw.0.get_mut(..handle.len()).ok_or(Errno::INVAL)?;
@@ -94,10 +98,18 @@ pub(super) fn open_handle(root: BorrowedFd<'_>, handle: &[u8]) -> Result<OwnedFd
         return Err(Errno::INVAL);
     }
     let flags = libc::O_PATH | libc::O_CLOEXEC;
-    // SAFETY: the buffer is aligned and holds the whole handle, as was just checked; the kernel only
-    // reads it.
-    let fd = unsafe { libc::open_by_handle_at(root.as_raw_fd(), raw.0.as_mut_ptr().cast(), flags) };
-    own(fd)
+    let mut open = || {
+        // SAFETY: the buffer is aligned and holds the whole handle, as was just checked; the kernel only
+        // reads it.
+        own(unsafe { libc::open_by_handle_at(root.as_raw_fd(), raw.0.as_mut_ptr().cast(), flags) })
+    };
+    for _ in 0..AGAIN_MAX {
+        match open() {
+            Err(Errno::NOMEM) => std::thread::yield_now(),
+            done => return done,
+        }
+    }
+    open()
 }
 
 /// Whether the process number behind a pidfd still belongs to it: it runs, or has ended and nobody has
