@@ -211,6 +211,17 @@ enum Named {
     Outside,
     /// In a directory that is gone: its own removal makes everything beneath dirty.
     Gone,
+    /// The moment is blurred.
+    Unknown,
+}
+
+impl Named {
+    fn key(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Beneath(_) | Self::Outside | Self::Gone | Self::Unknown => None,
+        }
+    }
 }
 
 /// Takes events into the set.
@@ -228,13 +239,9 @@ impl<'b> Taker<'_, 'b> {
         if event.mask & ONDIR == 0 {
             return;
         }
-        for place in [event.old, event.new].into_iter().flatten() {
-            if let Named::Key(key) = self.name(place) {
-                self.places.forget_beneath(&key);
-            }
-        }
         if event.mask & RENAME != 0 {
-            self.places.forget_outside();
+            let (old, new) = self.names(&event);
+            self.forget_moved(&old, &new);
         }
         if event.mask & DELETE != 0
             && let Some(object) = event.object
@@ -274,7 +281,7 @@ impl<'b> Taker<'_, 'b> {
             Named::Beneath(key) => {
                 self.touch(&key, What::DIRECTORY.with(what(event.mask)), true, actor);
             }
-            Named::Outside | Named::Gone => {}
+            Named::Outside | Named::Gone | Named::Unknown => {}
         }
     }
 
@@ -296,28 +303,20 @@ impl<'b> Taker<'_, 'b> {
 
     fn take_rename(&mut self, event: Event<'b>, actor: Option<&Arc<KnownActor>>) {
         let directory = event.mask & ONDIR != 0;
-        let mut end = |place: Option<Place<'b>>| match place.map(|place| self.name(place)) {
-            Some(Named::Key(key)) => (Some(key), false),
-            Some(Named::Beneath(key)) => {
-                self.touch(&key, What::DIRECTORY, true, actor);
-                (None, false)
+        let (old, new) = self.names(&event);
+        for named in [&old, &new] {
+            if let Named::Beneath(key) = named {
+                self.touch(key, What::DIRECTORY, true, actor);
             }
-            Some(Named::Outside) | None => (None, true),
-            Some(Named::Gone) => (None, false),
-        };
-        let (old, _) = end(event.old);
-        let (new, new_outside) = end(event.new);
+        }
+        let left = matches!(new, Named::Outside | Named::Unknown);
         if directory {
-            for key in [&old, &new].into_iter().flatten() {
-                self.places.forget_beneath(key);
-            }
-            if old.is_none() {
-                self.places.forget_outside();
-            }
-        } else if old.is_some() && new_outside {
+            self.forget_moved(&old, &new);
+        } else if left && matches!(old, Named::Key(_)) {
             // What was written through the name that left is in the file's other names too.
             self.unnamed.extend(event.object);
         }
+        let (old, new) = (old.key(), new.key());
         if old.is_some() || new.is_some() {
             let touch = Touch {
                 what: What::none(),
@@ -326,6 +325,25 @@ impl<'b> Taker<'_, 'b> {
                 actor,
             };
             self.set.lock().rename(old, new, directory, touch);
+        }
+    }
+
+    /// Where something was before a rename, and where it is after it.
+    fn names(&mut self, event: &Event<'_>) -> (Named, Named) {
+        let mut name = |place: Option<Place<'_>>| match place {
+            Some(place) => self.name(place),
+            None => Named::Outside,
+        };
+        (name(event.old), name(event.new))
+    }
+
+    /// A directory was moved. Which names it and what lies in it are remembered under can't be told: those of
+    /// the directories above are asked for now, and they may have been moved since. So nothing of the tree is
+    /// relied on any more; such moves are rare.
+    fn forget_moved(&mut self, old: &Named, new: &Named) {
+        let is_outside = |named| matches!(named, &Named::Outside);
+        if !(is_outside(old) && is_outside(new)) {
+            self.places.forget_all();
         }
     }
 
@@ -343,7 +361,7 @@ impl<'b> Taker<'_, 'b> {
             Found::Gone => Named::Gone,
             Found::Unknown => {
                 self.set.lock().blur(BlurReason::Unnamed, self.now);
-                Named::Outside
+                Named::Unknown
             }
         }
     }
@@ -391,4 +409,59 @@ fn what(mask: u64) -> What {
     .into_iter()
     .filter(|(bit, _)| mask & bit != 0)
     .fold(What::none(), |all, (_, what)| all.with(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::files::watch::set::DirtySet;
+
+    /// A directory is moved, and `then` is done before anybody asks for the name of the one that it was in.
+    fn is_found_where_it_is(then: &str) {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |inner: &str| temp.path().join(inner);
+        std::fs::create_dir_all(path("old/moved/below")).unwrap();
+        let open = |path: &std::path::Path| OwnedFd::from(std::fs::File::open(path).unwrap());
+        let Ok(mut places) = Places::new(open(temp.path()), Vec::new()) else {
+            println!("SKIP: directories can't be opened by handles here");
+            return;
+        };
+        let handle = |inner: &str| system::handle_of(open(&path(inner)).as_fd(), c"").unwrap();
+        let (root, old) = (handle(""), handle("old"));
+        let (moved, below) = (handle("old/moved"), handle("old/moved/below"));
+        let inside = |key: &[u8]| Found::Inside(Arc::from(key));
+        assert_eq!(places.find(&moved), inside(b"old\0moved"));
+        assert_eq!(places.find(&below), inside(b"old\0moved\0below"));
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(temp.path());
+        command.args(["-ec", &format!("mv old/moved new; {then}")]);
+        assert!(command.status().unwrap().success());
+        let set = SharedSet(Mutex::new(DirtySet::new(100, Moment(0))));
+        let mut taker = Taker {
+            places: &mut places,
+            set: &set,
+            now: Moment(1),
+            unnamed: HashSet::new(),
+        };
+        let place = |directory, name| Some(Place { directory, name });
+        let event = Event {
+            mask: RENAME | ONDIR,
+            pid: 0,
+            process: Process::Unknown,
+            object: Some(&moved),
+            place: None,
+            old: place(&old, b"moved"),
+            new: place(&root, b"new"),
+        };
+        taker.take(event, None);
+        assert_eq!(places.find(&moved), inside(b"new"));
+        assert_eq!(places.find(&below), inside(b"new\0below"));
+    }
+    #[test]
+    fn what_was_moved_is_found_where_it_is() {
+        is_found_where_it_is("rmdir old");
+        is_found_where_it_is("mv old elsewhere");
+    }
 }

@@ -129,11 +129,6 @@ impl Places {
         }
     }
 
-    /// Something came into the tree: what was outside may be inside now.
-    pub(super) fn forget_outside(&mut self) {
-        self.by_handle.retain(|_, key| key.is_some());
-    }
-
     /// Nothing that is remembered can be relied on.
     pub(super) fn forget_all(&mut self) {
         self.by_handle.clear();
