@@ -122,8 +122,8 @@ impl Inotify {
                 continue;
             }
             match self.watch(&key, &mut list, &mut waiting) {
-                // Gone again, or something else by now: that comes as an event.
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                // Gone again, out of the tree (`EXDEV`), or something else by now: that comes as an event.
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 Err(errno) => {
                     self.full |= matches!(errno, Errno::NOSPC | Errno::NOMEM);
                     self.unwatched += 1;
@@ -140,7 +140,7 @@ impl Inotify {
         list: &mut [MaybeUninit<u8>],
         waiting: &mut Vec<Vec<u8>>,
     ) -> rustix::io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let directory = open_beneath(self.root.as_fd(), key, flags, Mode::empty())?;
         // The magic link leads to this very directory, whatever its path is by now.
         let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
@@ -153,6 +153,10 @@ impl Inotify {
         if key.is_empty() {
             self.root_watch = Some(watch);
         }
+        // Opened only now that it is watched: btrfs lists nothing that came after the opening, and of what came
+        // before the watch no event tells.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&directory, c".", flags, Mode::empty())?;
         let mut entries = RawDir::new(&directory, list);
         while let Some(entry) = entries.next() {
             let entry = entry?;
