@@ -87,7 +87,7 @@ fn replay(arguments: &Arguments, scratch: &Path, context: &mut Context) -> Resul
     let undo = ["undo", "--incident", &incident, "--rate", &rate];
     let merged = protector.run(&[&undo[..], &["--yes", "--json"]].concat())?;
     let merge_took = merging.elapsed();
-    let since = work.stop()?;
+    let requests = work.stop()?;
     let whole = Instant::now();
     protector.end()?;
     let difference = plane.compare(&client)?;
@@ -104,14 +104,14 @@ fn replay(arguments: &Arguments, scratch: &Path, context: &mut Context) -> Resul
         "steps": plan.iter().filter(|line| line["type"] == "step").count(),
         "restored": protector::field(&merged, "restored"),
         "conflicts": protector::field(&merged, "conflicts"),
-        "later_changes": since,
+        "requests": requests,
         "keys_lost": difference.lost,
         "later_changes_lost": difference.older,
         "keys_too_many": difference.extra,
         "seconds": times.as_json(),
     });
     context.sink.json("summary", &summary)?;
-    tell::tell(&times, &difference, since, lost, context)?;
+    tell::tell(&times, &difference, requests, lost, context)?;
     let Difference { lost, older, .. } = difference;
     server
         .stop()

@@ -40,7 +40,7 @@ impl Times {
 pub(super) fn tell(
     times: &Times,
     difference: &Difference,
-    since: u64,
+    requests: u64,
     lost: u64,
     context: &mut Context,
 ) -> Result<()> {
@@ -69,7 +69,7 @@ pub(super) fn tell(
          owner had deleted it: {}",
         count(lost),
         count(gone),
-        count(since),
+        count(requests),
         count(older),
         count(extra),
     ))
