@@ -1,6 +1,8 @@
 //! The real binary in a home of its own.
 
 mod schema;
+#[path = "../watch/watching.rs"]
+mod watching;
 mod home;
 mod first_use;
 mod contract;
@@ -10,3 +12,4 @@ mod doubts;
 mod restoring;
 mod undoing;
 mod demo;
+mod etcd;

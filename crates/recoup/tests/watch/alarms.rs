@@ -1,6 +1,7 @@
 //! What becomes of an alarm: it is taken back, or dismissed, and then all is well again.
 
-use crate::home::{Home, Watching};
+use crate::home::Home;
+use crate::watching::Watching;
 
 /// A home whose watcher has just told of an alarm: all files of `a` went.
 fn with_alarm() -> (Home, Watching) {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, PATIENCE};
+use crate::home::Home;
+use crate::watching::PATIENCE;
 
 /// A workload as a shell script, run in the tree.
 const WORKLOADS: [(&str, &str); 10] = [

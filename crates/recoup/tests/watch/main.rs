@@ -1,6 +1,7 @@
 //! `recoup watch` from outside: what it says is durable is there, whatever happens to it.
 
 mod schema;
+mod watching;
 mod home;
 mod exact;
 mod kills;

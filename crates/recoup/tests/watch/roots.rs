@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testkit::Picture;
 
-use crate::home::{Home, PATIENCE, Watching};
+use crate::home::Home;
 use crate::schema;
 use crate::troubles::catches_up;
+use crate::watching::{PATIENCE, Watching};
 
 const FILES: usize = 80;
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use testkit::{Random, is_long};
 
-use crate::home::{Home, PATIENCE, Watching};
+use crate::home::Home;
+use crate::watching::{PATIENCE, Watching};
 
 const STOPS: usize = 16;
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, PATIENCE, Watching};
+use crate::home::Home;
+use crate::watching::{PATIENCE, Watching};
 
 /// Waits until the live tree is what the last point restores to.
 #[track_caller]
