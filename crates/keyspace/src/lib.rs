@@ -22,5 +22,5 @@ pub use capture::{compare_live, look};
 pub use error::{KeyspaceError, Result};
 pub use ground::Keyspace;
 pub use options::{Event, WatchOptions};
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restorable, restore};
 pub use watch::watch;

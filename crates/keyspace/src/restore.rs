@@ -19,8 +19,43 @@ pub struct Restored {
     pub bytes: u64,
     /// Keys that had been bound to a lease: left out, their owners make them again.
     pub leased: u64,
-    /// The revision at which they were read back.
+    /// The revision at which they were read back, or the target looked at.
     pub revision: i64,
+}
+
+/// What [`restore`] would write, unless it would refuse to.
+pub fn restorable(
+    repository: &Repository,
+    root: Option<BlobId>,
+    below: &PathKey,
+    client: &Client,
+    prefix: &[u8],
+) -> Result<Restored> {
+    let target = client.address().to_string();
+    let keys = client.count(prefix)?;
+    if keys > 0 {
+        return Err(KeyspaceError::NotEmpty { target, keys });
+    }
+    let mut found = Restored {
+        revision: client.revision()?,
+        ..Restored::default()
+    };
+    let reader = MapReader::new(repository);
+    let mut entries = reader.entries(root, below);
+    while let Some((key, entry)) = entries.next()? {
+        if lease_of(&entry) != 0 {
+            found.leased += 1;
+            continue;
+        }
+        let raw = raw_key(&key)?;
+        if !raw.starts_with(prefix) {
+            let key = String::from_utf8_lossy(&raw).into_owned();
+            return Err(KeyspaceError::Outside { target, key });
+        }
+        found.keys += 1;
+        found.bytes += entry.size;
+    }
+    Ok(found)
 }
 
 /// Writes everything at a place of a map and beneath it into a store that has no key with this prefix,
@@ -36,11 +71,9 @@ pub fn restore(
     monitor: &dyn Monitor,
     cancel: &Cancel,
 ) -> Result<Restored> {
+    // Nothing is written where not everything can be.
+    restorable(repository, root, below, client, prefix)?;
     let target = client.address().to_string();
-    let keys = client.count(prefix)?;
-    if keys > 0 {
-        return Err(KeyspaceError::NotEmpty { target, keys });
-    }
     let mut done = Restored::default();
     let mut applier = Applier::new(client, rate);
     let reader = MapReader::new(repository);
@@ -55,15 +88,10 @@ pub fn restore(
                 done.leased += 1;
                 continue;
             }
-            let raw = raw_key(&key)?;
-            if !raw.starts_with(prefix) {
-                let key = String::from_utf8_lossy(&raw).into_owned();
-                return Err(KeyspaceError::Outside { target, key });
-            }
             let value = repository.content(&entry)?;
             done.bytes += value.len() as u64;
             writes.push(Write {
-                key: raw,
+                key: raw_key(&key)?,
                 new: Some(value),
                 expect: Expect::Absent,
                 lease: Lease::None,

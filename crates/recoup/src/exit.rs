@@ -292,25 +292,53 @@ impl From<EtcdError> for Failure {
                 exit: Exit::Usage,
                 ..failure
             },
-            EtcdError::Unreachable { .. } => failure
-                .hint("is it running, and is the address right? Nothing was lost; run it again"),
+            EtcdError::Unreachable { reason, .. } => failure.hint(unreachable_hint(&reason)),
+            EtcdError::AuthenticationFailed { reason } if reason.contains("not enabled") => {
+                failure.hint("it has no users: leave out --etcd-user and etcd-user")
+            }
             EtcdError::AuthenticationFailed { .. } => {
                 failure.hint("--etcd-user names the user; RECOUP_ETCD_PASSWORD holds the password")
             }
+            EtcdError::PermissionDenied => failure.hint(
+                "the user needs a role that may read these keys, and write them for an undo; or name a \
+                 prefix that it may read: etcd://HOST/PREFIX",
+            ),
             _ => failure,
         }
     }
 }
 
+/// What may be wrong where nobody answers, by what was heard last. The texts are those of rustls.
+fn unreachable_hint(reason: &str) -> &'static str {
+    if reason.contains("invalid peer certificate") {
+        return "does --etcd-ca name the authority of this etcd, and is its certificate for this host?";
+    }
+    if reason.contains("CertificateRequired") || reason.contains("received fatal alert") {
+        return "this etcd wants to see a certificate: --etcd-cert and --etcd-key";
+    }
+    if reason.contains("refused") || reason.contains("lookup") {
+        return "is it running, and is the address right? Nothing was lost; run it again";
+    }
+    "is it running, and is the address right? Where it is encrypted: --etcd-ca, and --etcd-cert where it \
+     asks for one. Nothing was lost; run it again"
+}
+
 impl From<KeyspaceError> for Failure {
     fn from(error: KeyspaceError) -> Self {
+        let failure = Self::failed(chain(&error));
         match error {
             KeyspaceError::Etcd(error) => error.into(),
             KeyspaceError::Repository(error) => error.into(),
             KeyspaceError::Backup(error) => error.into(),
             KeyspaceError::Timeline(error) => error.into(),
             KeyspaceError::Cancelled => Self::interrupted(),
-            _ => Self::failed(chain(&error)),
+            KeyspaceError::NotEmpty { .. } => failure.hint(
+                "name an empty store; or take back what happened to this one: recoup undo etcd://HOST",
+            ),
+            KeyspaceError::Outside { .. } => {
+                failure.hint("keys keep their names: name the store without a prefix, or that of the keys")
+            }
+            _ => failure,
         }
     }
 }

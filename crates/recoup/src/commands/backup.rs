@@ -89,7 +89,12 @@ impl Arguments {
 /// What all sources together came to.
 #[derive(Debug, Default)]
 struct Sum {
+    /// Sources that were named.
+    asked: usize,
+    /// Those that were backed up.
     sources: u64,
+    /// Why one of them was not.
+    failed: Option<Failure>,
     snapshots: Vec<SnapshotId>,
     files: u64,
     directories: u64,
@@ -134,29 +139,24 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             .terminal
             .warn(&format!("{gone}; `recoup check` tells more"));
     }
-    let mut sum = Sum::default();
-    let mut failed = None;
+    let mut sum = Sum {
+        asked: roots.len() + stores.len(),
+        ..Sum::default()
+    };
     for root in &roots {
         match back_up_root(arguments, root, &exclude, &opened, &cancel, context) {
             Ok(report) => sum.add(&report),
-            // One source that can't be read does not keep the others from being backed up.
-            Err(failure) if failure.exit == Exit::Failed && roots.len() > 1 => {
-                context.terminal.error(&failure.message);
-                let path = root.as_os_str().as_bytes();
-                let line = ProblemLine::new(path, &failure.message);
-                context.sink.json("problem", &line)?;
-                sum.errors += 1;
-                failed = Some(failure);
-            }
-            Err(failure) => return Err(failure),
+            Err(failure) => sum.bear(failure, root.as_os_str().as_bytes(), context)?,
         }
     }
     for address in &stores {
         let (tags, host) = (&arguments.tag, arguments.host.as_deref());
-        let report = store::backup::run(address, tags, host, &opened, &cancel, context)?;
-        sum.add_store(&report);
+        match store::backup::run(address, tags, host, &opened, &cancel, context) {
+            Ok(report) => sum.add_store(&report),
+            Err(failure) => sum.bear(failure, address.to_string().as_bytes(), context)?,
+        }
     }
-    if let Some(failure) = failed.filter(|_| sum.sources == 0) {
+    if let Some(failure) = sum.failed.take_if(|_| sum.sources == 0) {
         return Err(failure);
     }
     sum.show(arguments.dry_run, context)?;
@@ -419,6 +419,19 @@ impl Sum {
         self.errors += report.snapshot.errors;
         self.excluded += report.excluded;
         self.unsettled += report.changes.unsettled;
+    }
+
+    /// One source that can't be read does not keep the others from being backed up.
+    fn bear(&mut self, failure: Failure, source: &[u8], context: &mut Context) -> Result<()> {
+        if failure.exit != Exit::Failed || self.asked == 1 {
+            return Err(failure);
+        }
+        context.terminal.error(&failure.message);
+        let line = ProblemLine::new(source, &failure.message);
+        context.sink.json("problem", &line)?;
+        self.errors += 1;
+        self.failed = Some(failure);
+        Ok(())
     }
 
     fn exit(&self) -> Exit {

@@ -13,13 +13,14 @@ use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::Place;
 use crate::names::select::{Found, Listing, Selection};
+use crate::names::store::is_store;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The earlier state
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     before: OsString,
-    /// The later state: a snapshot, or `live` for the tree as it is now
+    /// The later state: a snapshot; `live`, or the address of a store, for what is there now
     #[arg(value_name = "SNAPSHOT|live", default_value = "live")]
     after: OsString,
     /// Only what is here and beneath: relative to the source's root, or absolute
@@ -45,10 +46,15 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     }
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
-    let before = arguments.selection.find(&all, &place, &opened.repository)?;
+    let live = is_store(arguments.after.as_bytes());
+    let mut selection = arguments.selection.clone();
+    if live && selection.source.is_none() {
+        selection.source = Some(arguments.after.clone().into());
+    }
+    let before = selection.find(&all, &place, &opened.repository)?;
     let mut tally = Tally::default();
     let mut exit = Exit::Ok;
-    if arguments.after == "live" {
+    if live || arguments.after == "live" {
         exit = diff_live::run(&opened, &before, arguments.stat, &mut tally, context)?;
     } else {
         let after = after(arguments, &opened, &all, &before.stored, &now)?;

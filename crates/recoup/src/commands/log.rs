@@ -1,12 +1,12 @@
 //! `recoup log`: pick a path, then see its versions.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use etcd::Address;
 use model::{ChangeKind, Entry, PathKey};
 use repository::{MapReader, Stored};
-use serde::Serialize;
 
 use crate::commands::store;
 use crate::context::{self, Context};
@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::names::live;
 use crate::names::select::Selection;
 use crate::names::store as names_store;
-use crate::output::json::{Facts, PathText, SourceText};
+use crate::output::json::{Facts, PathText, SourceText, VersionLine};
 use crate::output::table::{Align, Table};
 use crate::output::text;
 
@@ -37,52 +37,69 @@ struct Version<'s> {
     entry: Option<Entry>,
 }
 
-/// Type `version`.
-#[derive(Serialize)]
-struct VersionLine<'a> {
-    #[serde(flatten)]
-    path: PathText,
-    #[serde(flatten)]
-    source: SourceText,
-    host: &'a str,
-    change: &'static str,
-    snapshot: String,
-    time: String,
-    last_snapshot: String,
-    last_time: String,
-    snapshots: u64,
-    safety: bool,
-    #[serde(flatten)]
-    facts: Option<Facts>,
+/// What was asked for.
+enum Asked {
+    Path(PathBuf),
+    Key(Address),
+}
+
+impl Asked {
+    fn key_in(&self, source: &[u8]) -> Option<PathKey> {
+        match self {
+            Self::Path(_) if names_store::is_store(source) => None,
+            Self::Path(path) => live::key_below(source, path),
+            Self::Key(address) => names_store::key_in(source, address),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Path(path) => text::path(path.as_os_str().as_bytes()),
+            Self::Key(address) => address.to_string(),
+        }
+    }
+}
+
+/// The snapshots of one source of one machine that may hold it.
+pub(in crate::commands) struct Group<'s> {
+    pub(in crate::commands) key: PathKey,
+    /// At least one, oldest first.
+    pub(in crate::commands) snapshots: Vec<&'s Stored>,
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    let asked = match names_store::source_of(&arguments.path)? {
+        Some(address) => Asked::Key(address),
+        None => Asked::Path(live::absolute(&arguments.path)?),
+    };
     let opened = context.open_to_read()?;
     let listing = context.snapshots(&opened)?;
-    if let Some(address) = names_store::source_of(&arguments.path)? {
-        return store::log::run(&address, &listing, &opened, context);
-    }
     let all = arguments.selection.filter(&listing)?;
-    let path = live::absolute(&arguments.path)?;
-    let sources = sources_of(
-        &all,
-        &path,
-        &context.host(),
-        arguments.selection.host.is_some(),
-    );
+    let host_given = arguments.selection.host.is_some();
+    let groups = groups(&all, &asked, &context.host(), host_given);
     let maps = MapReader::new(&opened.repository);
     let mut count = 0;
-    for (key, snapshots) in &sources {
-        let versions = versions(&maps, key, snapshots)?;
-        count += versions.len() as u64;
-        show(context, &versions, key, sources.len() > 1)?;
+    for group in &groups {
+        let several = groups.len() > 1;
+        count += match asked {
+            Asked::Path(_) => {
+                let versions = versions(&maps, &group.key, &group.snapshots)?;
+                show(context, &versions, &group.key, several)?;
+                versions.len() as u64
+            }
+            // Points have no tags.
+            Asked::Key(_) => {
+                let with_points = arguments.selection.tag.is_empty();
+                store::log::show(group, with_points, several, &opened, context)?
+            }
+        };
     }
     if count > 0 {
         context.sink.json_count(count)?;
         return Ok(listing.exit());
     }
-    let shown = text::path(path.as_os_str().as_bytes());
-    let why = match sources.len() {
+    let shown = asked.shown();
+    let why = match groups.len() {
         0 => "no snapshot is of a source that could hold it",
         _ => "no snapshot holds it",
     };
@@ -90,38 +107,40 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         .hint("`recoup snapshots` lists the sources; `recoup find NAME` looks for a name"))
 }
 
-/// Snapshots of each source that could hold the path, this machine's sources if there are any.
-fn sources_of<'s>(
-    all: &'s [Stored],
-    path: &Path,
-    host: &str,
-    host_given: bool,
-) -> Vec<(PathKey, Vec<&'s Stored>)> {
-    let holds = |stored: &Stored| {
-        let source = &stored.snapshot.source;
-        live::key_below(source, path).filter(|_| !names_store::is_store(source))
-    };
+/// Snapshots of each source that could hold it, this machine's sources if there are any.
+fn groups<'s>(all: &'s [Stored], asked: &Asked, host: &str, host_given: bool) -> Vec<Group<'s>> {
+    let holds = |stored: &Stored| asked.key_in(&stored.snapshot.source);
     let here = |stored: &Stored| stored.snapshot.host == host;
     let only_here = !host_given
         && all
             .iter()
             .any(|stored| here(stored) && holds(stored).is_some());
-    let mut sources: Vec<(PathKey, Vec<&Stored>)> = Vec::new();
+    let mut groups: Vec<Group<'s>> = Vec::new();
     for stored in all {
         if only_here && !here(stored) {
             continue;
         }
         let Some(key) = holds(stored) else { continue };
-        let same = |group: &&mut (PathKey, Vec<&Stored>)| {
-            let first = &group.1[0].snapshot;
+        let same = |group: &&mut Group<'_>| {
+            let first = &group.snapshots[0].snapshot;
             first.source == stored.snapshot.source && first.host == stored.snapshot.host
         };
-        match sources.iter_mut().find(same) {
-            Some(group) => group.1.push(stored),
-            None => sources.push((key, vec![stored])),
+        match groups.iter_mut().find(same) {
+            Some(group) => group.snapshots.push(stored),
+            None => groups.push(Group {
+                key,
+                snapshots: vec![stored],
+            }),
         }
     }
-    sources
+    groups
+}
+
+/// Whose versions follow, where there are several.
+pub(in crate::commands) fn heading(of: &Stored, context: &mut Context) -> Result<()> {
+    let source = text::path(&of.snapshot.source);
+    let host = text::path(of.snapshot.host.as_bytes());
+    context.sink.line(&format!("{host}:{source}"))
 }
 
 /// The versions, oldest first. A safety snapshot holds only what a restore was about to change: what is
@@ -174,11 +193,8 @@ fn show(
         let mut lines = versions.iter().rev();
         return lines.try_for_each(|version| context.sink.json("version", &line(version, key)));
     }
-    let snapshot = &first.first.snapshot;
     if several {
-        let source = text::path(&snapshot.source);
-        let host = text::path(snapshot.host.as_bytes());
-        context.sink.line(&format!("{host}:{source}"))?;
+        heading(first.first, context)?;
     }
     let mut table = Table::new(&[
         ("snapshot", Align::Left),
@@ -246,6 +262,7 @@ fn line<'a>(version: &'a Version<'_>, key: &PathKey) -> VersionLine<'a> {
         last_time: text::rfc3339(version.last.snapshot.time),
         snapshots: version.snapshots,
         safety: snapshot.safety,
+        revision: None,
         facts: version.entry.as_ref().map(Facts::new),
     }
 }

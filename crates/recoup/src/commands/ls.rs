@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let first = entries.next_readable(&mut |gap, error| lost.tell(gap, error))?;
     match &first {
         Some((key, entry)) if *key == found.key => {
-            if entry.kind != Kind::Directory {
+            // A key of a store may have others beneath it.
+            if !matches!(entry.kind, Kind::Directory | Kind::Value) {
                 show(context, arguments, snapshot, key, entry)?;
                 context.sink.json_count(1)?;
                 return Ok(lost.exit());
@@ -57,7 +58,9 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             return Ok(Exit::Ok);
         }
     }
-    let mut next = first.filter(|(key, _)| *key != found.key);
+    let is_listed =
+        |(key, entry): &(PathKey, Entry)| *key != found.key || entry.kind == Kind::Value;
+    let mut next = first.filter(is_listed);
     let mut count = 0;
     loop {
         if next.is_none() {

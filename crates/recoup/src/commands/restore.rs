@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     let found = arguments.selection.find(&all, &place, &opened.repository)?;
     let address = arguments.to.as_ref().map(source_of).transpose()?.flatten();
     if let Some(address) = address {
-        return store::restore::run(&found, &address, &opened, context);
+        return store::restore::run(&found, &address, arguments.dry_run, &opened, context);
     }
     if is_store(&found.stored.snapshot.source) {
         return Err(

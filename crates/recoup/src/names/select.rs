@@ -323,6 +323,9 @@ fn nothing(place: &Place, all: &[Stored], candidates: usize) -> Failure {
         (0, _) => "no snapshot is of that source, tag and host".to_owned(),
         (count, _) => match place.snapshot {
             SnapshotName::At(_) => "all snapshots are younger".to_owned(),
+            SnapshotName::Revision(at) => {
+                format!("no state of it is known at or before revision {at}")
+            }
             _ => format!("there are only {}", text::count(count as u64)),
         },
     };

@@ -43,6 +43,15 @@ pub(crate) fn key_in(source: &[u8], address: &Address) -> Option<PathKey> {
     lies_in.then(|| etcd::keys::encode(address.prefix()))
 }
 
+/// The address of a key of a source, or of the source itself; `None` for what is no store.
+pub(crate) fn address_of(source: &[u8], key: &PathKey) -> Option<Address> {
+    let source = source_of(OsStr::from_bytes(source)).ok()??;
+    match key.is_root() {
+        true => Some(source),
+        false => Some(source.with_prefix(etcd::keys::decode(key)?)),
+    }
+}
+
 /// Where an absolute path as typed lies in a source of any kind: below the root of a tree; in a store, the
 /// key of that name.
 pub(crate) fn key_of(source: &[u8], path: &Path) -> Option<PathKey> {

@@ -86,6 +86,27 @@ pub(crate) struct ChangeLine {
     after: Option<Facts>,
 }
 
+/// Type `version`: a stretch of states through which a path or a key stayed as it was.
+#[derive(Debug, Serialize)]
+pub(crate) struct VersionLine<'a> {
+    #[serde(flatten)]
+    pub(crate) path: PathText,
+    #[serde(flatten)]
+    pub(crate) source: SourceText,
+    pub(crate) host: &'a str,
+    pub(crate) change: &'static str,
+    pub(crate) snapshot: String,
+    pub(crate) time: String,
+    pub(crate) last_snapshot: String,
+    pub(crate) last_time: String,
+    pub(crate) snapshots: u64,
+    pub(crate) safety: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<u64>,
+    #[serde(flatten)]
+    pub(crate) facts: Option<Facts>,
+}
+
 /// Type `problem`: something about one path, or about one object of the repository.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProblemLine {

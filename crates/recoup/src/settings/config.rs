@@ -1,5 +1,6 @@
 //! The config file: TOML, checked with line numbers.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::exit::{Failure, Result};
 use crate::names::amount;
+use crate::names::store::is_store;
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) const KEYS: &[(&str, Holds)] = &[
     ("etcd-ca", Holds::Path),
     ("etcd-cert", Holds::Path),
     ("etcd-key", Holds::Path),
+    ("etcd-wait", Holds::Number),
+    ("protect", Holds::List),
 ];
 
 /// The settings of a file, or of the environment.
@@ -69,6 +73,10 @@ pub(crate) struct Config {
     pub(crate) etcd_ca: Option<PathBuf>,
     pub(crate) etcd_cert: Option<PathBuf>,
     pub(crate) etcd_key: Option<PathBuf>,
+    /// Seconds for which a call is tried again while no member answers.
+    pub(crate) etcd_wait: Option<u64>,
+    /// What `recoup protect` protects when it is told nothing else.
+    pub(crate) protect: Option<Vec<PathBuf>>,
 }
 
 impl Config {
@@ -144,6 +152,10 @@ impl Config {
             *path = expand(path);
         }
         for path in self.exclude_from.iter_mut().flatten() {
+            *path = expand(path);
+        }
+        let sources = self.protect.iter_mut().flatten();
+        for path in sources.filter(|path| !is_store(path.as_os_str().as_bytes())) {
             *path = expand(path);
         }
         if let Some(repo) = self.repo.as_mut().filter(|repo| !repo.contains("://")) {

@@ -159,5 +159,7 @@ fn over(upper: Config, lower: Config) -> Config {
         etcd_ca: upper.etcd_ca.or(lower.etcd_ca),
         etcd_cert: upper.etcd_cert.or(lower.etcd_cert),
         etcd_key: upper.etcd_key.or(lower.etcd_key),
+        etcd_wait: upper.etcd_wait.or(lower.etcd_wait),
+        protect: upper.protect.or(lower.protect),
     }
 }

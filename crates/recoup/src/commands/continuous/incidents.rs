@@ -62,6 +62,10 @@ pub(in crate::commands) struct IncidentLine<'a> {
     to: String,
     before: String,
     after: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_revision: Option<u64>,
     keys: u64,
     deleted: u64,
     changed: u64,
@@ -104,6 +108,8 @@ impl<'a> IncidentLine<'a> {
             to: text::rfc3339(incident.to),
             before: incident.before.to_hex(),
             after: incident.after.to_hex(),
+            before_revision: None,
+            after_revision: None,
             keys: incident.keys,
             deleted: incident.deleted,
             changed: incident.changed,
@@ -126,6 +132,8 @@ impl<'a> IncidentLine<'a> {
     fn of(found: &'a FoundIncident) -> Self {
         let dismissed = found.dismissed.as_ref();
         Self {
+            before_revision: found.revisions.0,
+            after_revision: found.revisions.1,
             undone_by: found.undone,
             dismissed: dismissed.map(|(time, dismissal)| DismissedLine {
                 time: text::rfc3339(*time),
@@ -248,10 +256,9 @@ fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
         context.sink.json("incident", &line)?;
         context.sink.line(&words(&found.incident))?;
         let source = text::path(&found.source);
-        context.sink.line(&format!(
-            "    in {source}; last good point {}",
-            found.incident.before.short()
-        ))?;
+        context
+            .sink
+            .line(&format!("    in {source}; last good {}", last_good(found)))?;
         let number = found.incident.number;
         context.sink.line(&match (found.undone, &found.dismissed) {
             (Some(op), _) => format!("    taken back by operation {op}"),
@@ -268,6 +275,15 @@ fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// The last good state, in the words in which it can be named.
+fn last_good(found: &FoundIncident) -> String {
+    let point = found.incident.before.short();
+    match found.revisions.0 {
+        Some(revision) => format!("revision {revision} (point {point})"),
+        None => format!("point {point}"),
+    }
+}
+
 fn show(
     found: &FoundIncident,
     repository: &repository::Repository,
@@ -278,7 +294,7 @@ fn show(
     for (name, value) in [
         ("source", text::path(&found.source)),
         ("rule", incident.rule.clone()),
-        ("last good point", incident.before.short()),
+        ("last good", last_good(found)),
         ("with all of it", incident.after.short()),
         ("gone", text::count(incident.deleted)),
         ("changed", text::count(incident.changed)),

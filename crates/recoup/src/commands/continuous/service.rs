@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::exit::{Failure, Result};
+use crate::names::store::is_store;
+use crate::output::text;
 
 /// What manages services here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +46,21 @@ pub(super) fn unit_name(source: &[u8]) -> String {
 
 /// The text of the unit. Watching needs to see who changes what, and to read everything: it is not
 /// sandboxed away from the file system, but gains no new privileges.
-pub(super) fn unit_text(program: &Path, arguments: &[String], root: &Path) -> String {
+pub(super) fn unit_text(program: &Path, arguments: &[String], source: &[u8]) -> String {
     let words: Vec<String> = std::iter::once(program.display().to_string())
         .chain(arguments.iter().cloned())
         .map(|word| quoted(&word))
         .collect();
+    let shown = String::from_utf8_lossy(source);
+    let needs = match is_store(source) {
+        // On this machine or on another one; without either it is tried again.
+        true => "Wants=network-online.target\nAfter=network-online.target etcd.service".to_owned(),
+        false => format!("RequiresMountsFor={}", quoted(&shown)),
+    };
     format!(
         "[Unit]\n\
          Description=Recoup watches {}\n\
-         RequiresMountsFor={}\n\
+         {needs}\n\
          \n\
          [Service]\n\
          ExecStart={}\n\
@@ -62,8 +70,7 @@ pub(super) fn unit_text(program: &Path, arguments: &[String], root: &Path) -> St
          \n\
          [Install]\n\
          WantedBy=default.target multi-user.target\n",
-        root.display(),
-        quoted(&root.display().to_string()),
+        text::path(source).replace('%', "%%"),
         words.join(" ")
     )
 }
@@ -146,11 +153,21 @@ mod tests {
         let text = unit_text(
             Path::new("/usr/bin/recoup"),
             &["watch".to_owned(), "/srv/100% $x".to_owned()],
-            Path::new("/srv/100% $x"),
+            b"/srv/100% $x",
         );
         assert!(
             text.contains(r#"ExecStart="/usr/bin/recoup" "watch" "/srv/100%% $$x""#),
             "{text}"
+        );
+        assert!(text.contains("\nRequiresMountsFor=\"/srv/"), "{text}");
+        let text = unit_text(Path::new("/usr/bin/recoup"), &[], b"etcd://h:2379/a%20b");
+        assert!(
+            !text.contains("RequiresMountsFor") && text.contains("network-online"),
+            "{text}"
+        );
+        assert!(
+            text.contains("watches etcd://h:2379/a%%20b\n"),
+            "a percent sign is one: {text}"
         );
     }
 }

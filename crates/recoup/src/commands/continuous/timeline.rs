@@ -8,7 +8,7 @@ use clap::Args;
 use model::Timestamp;
 use model::incident::{Dismissal, Incident};
 use model::point::{Point, TimelineRecord};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::commands::undo::place;
 use crate::context::{self, Context};
@@ -41,8 +41,11 @@ enum What {
         changes: u64,
         class: &'static str,
         who: String,
+        revision: Option<u64>,
     },
-    Checkpoint,
+    Checkpoint {
+        revision: Option<u64>,
+    },
     Incident(Box<Incident>),
     Dismissed(Dismissal),
     Pin {
@@ -71,8 +74,9 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
                 changes: under(&point, &spot.key),
                 class: point.class.word(),
                 who: who(&point),
+                revision: point.revision,
             },
-            TimelineRecord::Checkpoint { .. } => What::Checkpoint,
+            TimelineRecord::Checkpoint { revision, .. } => What::Checkpoint { revision },
             TimelineRecord::Incident { incident, .. } => What::Incident(Box::new(incident)),
             TimelineRecord::Pin { removed, .. } => What::Pin { removed },
             TimelineRecord::Dismissed(dismissal) => What::Dismissed(dismissal),
@@ -88,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         Ok(())
     })?;
     rows.retain(|row| !matches!(row.what, What::Point { changes: 0, .. }));
-    show(&rows, context)?;
+    show(&rows, &spot.source, context)?;
     context.sink.json_count(rows.len() as u64)?;
     Ok(Exit::Ok)
 }
@@ -124,7 +128,7 @@ fn who(point: &Point) -> String {
     names.join(", ")
 }
 
-fn show(rows: &[Row], context: &mut Context) -> Result<()> {
+fn show(rows: &[Row], source: &[u8], context: &mut Context) -> Result<()> {
     let most = rows
         .iter()
         .map(|row| match row.what {
@@ -141,18 +145,18 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
                 changes,
                 class,
                 who,
+                revision,
             } => {
-                context.sink.json(
-                    "point",
-                    &json!({
-                        "id": row.id,
-                        "time": text::rfc3339(row.time),
-                        "changes": changes,
-                        "class": class,
-                        "blurred": *class == "blurred",
-                        "actors": who,
-                    }),
-                )?;
+                let line = json!({
+                    "id": row.id,
+                    "time": text::rfc3339(row.time),
+                    "changes": changes,
+                    "class": class,
+                    "blurred": *class == "blurred",
+                    "actors": who,
+                });
+                let line = with_revision(line, *revision);
+                context.sink.json("point", &line)?;
                 let bar = bar(*changes, most);
                 let blurred = if *class == "blurred" {
                     "  (blurred)"
@@ -160,19 +164,22 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
                     ""
                 };
                 let count = text::count(*changes);
+                let at = revision.map_or(String::new(), |at| format!("revision {at}"));
                 context.sink.line(&format!(
-                    "{time}  {id}  {count:>9}  {bar:<BAR$}  {who}{blurred}"
+                    "{time}  {id}  {count:>9}  {bar:<BAR$}  {who}{at}{blurred}"
                 ))?;
             }
-            What::Checkpoint => {
-                let line = json!({ "time": text::rfc3339(row.time) });
+            What::Checkpoint { revision } => {
+                let line = with_revision(json!({ "time": text::rfc3339(row.time) }), *revision);
                 context.sink.json("checkpoint", &line)?;
-                context.sink.line(&format!(
-                    "{time}  --------  the whole directory was scanned"
-                ))?;
+                let what = match revision {
+                    Some(at) => format!("the state at revision {at} was stored whole"),
+                    None => "the whole directory was scanned".to_owned(),
+                };
+                context.sink.line(&format!("{time}  --------  {what}"))?;
             }
             What::Incident(incident) => {
-                let line = super::incidents::IncidentLine::new(incident, b"");
+                let line = super::incidents::IncidentLine::new(incident, source);
                 context.sink.json("incident", &line)?;
                 let words = super::incidents::words(incident);
                 context.sink.line(&format!("{time}  ** {words}"))?;
@@ -187,6 +194,14 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A line, and the revision where it is of a store.
+fn with_revision(mut line: Value, revision: Option<u64>) -> Value {
+    if let Some(revision) = revision {
+        line["revision"] = json!(revision);
+    }
+    line
 }
 
 fn show_dismissed(time: Timestamp, dismissal: &Dismissal, context: &mut Context) -> Result<()> {

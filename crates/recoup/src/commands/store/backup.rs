@@ -39,6 +39,15 @@ pub(in crate::commands) fn run(
     drop(progress);
     let report = report?;
     tell(&report, context)?;
+    if report.snapshot.totals.files == 0 {
+        let what = match address.prefix() {
+            [] => "the store holds no key".to_owned(),
+            prefix => format!("no key begins with {}", text::path(prefix)),
+        };
+        context
+            .terminal
+            .warn(&format!("{what}: the snapshot is empty"));
+    }
     let mut memory = opened.memory(&context.settings);
     memory.saw_snapshots([report.id]);
     memory.save()?;

@@ -1,7 +1,8 @@
 //! Getting at an etcd: its address as typed, the user, the certificates.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::time::Duration;
 
 use etcd::{Address, Client, Identity, Login, Tls};
 use zeroize::Zeroizing;
@@ -50,15 +51,24 @@ pub(crate) fn settings(settings: &Settings) -> Result<etcd::Settings> {
         }
         None => None,
     };
+    let usual = etcd::Settings::default();
     Ok(etcd::Settings {
         login,
         tls,
-        ..etcd::Settings::default()
+        patience: config
+            .etcd_wait
+            .map_or(usual.patience, Duration::from_secs),
+        ..usual
     })
 }
 
+/// What the variable says; nothing when it is empty.
+pub(crate) fn password_variable() -> Option<OsString> {
+    std::env::var_os("RECOUP_ETCD_PASSWORD").filter(|password| !password.is_empty())
+}
+
 fn password(settings: &Settings) -> Result<Zeroizing<String>> {
-    if let Some(password) = std::env::var_os("RECOUP_ETCD_PASSWORD") {
+    if let Some(password) = password_variable() {
         let text = password.into_string();
         let text = text.map_err(|_| Failure::usage("RECOUP_ETCD_PASSWORD is not UTF-8"))?;
         return Ok(Zeroizing::new(text));

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use etcd::Address;
 use model::point::{PointChange, TimelineRecord};
 use model::{ChangeKind, Entry, PathKey, SnapshotId, Timestamp};
 use repository::{MapReader, Stored};
-use serde::Serialize;
 
 use crate::access::open::Opened;
+use crate::commands::log::{Group, heading};
 use crate::context::Context;
-use crate::exit::{Exit, Failure, Result};
-use crate::names::select::Listing;
-use crate::names::store;
-use crate::output::json::{Facts, PathText, SourceText};
+use crate::exit::Result;
+use crate::output::json::{Facts, PathText, SourceText, VersionLine};
 use crate::output::table::{Align, Table};
 use crate::output::text;
 
@@ -22,75 +19,45 @@ struct Seen {
     id: SnapshotId,
     time: Timestamp,
     revision: Option<u64>,
+    safety: bool,
     entry: Option<Entry>,
 }
 
-/// Type `version`, of a key.
-#[derive(Serialize)]
-struct VersionLine<'a> {
-    #[serde(flatten)]
-    path: PathText,
-    #[serde(flatten)]
-    source: SourceText,
-    host: &'a str,
-    change: &'static str,
-    snapshot: String,
-    time: String,
-    last_snapshot: String,
-    last_time: String,
-    snapshots: u64,
-    safety: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
-    #[serde(flatten)]
-    facts: Option<Facts>,
-}
-
-pub(in crate::commands) fn run(
-    address: &Address,
-    listing: &Listing,
+/// Shows the versions of one source of one machine, and gives how many there are.
+pub(in crate::commands) fn show(
+    group: &Group<'_>,
+    with_points: bool,
+    several: bool,
     opened: &Opened,
     context: &mut Context,
-) -> Result<Exit> {
+) -> Result<u64> {
+    let (key, first) = (&group.key, group.snapshots[0]);
+    let reader = MapReader::new(&opened.repository);
     let mut seen = Vec::new();
-    let mut sources: Vec<(&Stored, PathKey)> = Vec::new();
-    for stored in listing.iter().filter(|stored| !stored.snapshot.safety) {
+    for stored in &group.snapshots {
         let snapshot = &stored.snapshot;
-        let Some(key) = store::key_in(&snapshot.source, address) else {
+        let entry = reader.entry(snapshot.root, key)?;
+        // One of these holds only what was about to be changed.
+        if entry.is_none() && snapshot.safety {
             continue;
-        };
-        let same = |(known, _): &(&Stored, PathKey)| {
-            (&known.snapshot.source, &known.snapshot.host) == (&snapshot.source, &snapshot.host)
-        };
-        let reader = MapReader::new(&opened.repository);
+        }
         seen.push(Seen {
             id: stored.id,
             time: snapshot.time,
             revision: keyspace::revision_of(snapshot),
-            entry: reader.entry(snapshot.root, &key)?,
+            safety: snapshot.safety,
+            entry,
         });
-        if !sources.iter().any(same) {
-            sources.push((stored, key));
-        }
     }
-    for (stored, key) in &sources {
-        points(stored, key, opened, &mut seen)?;
+    if with_points {
+        points(first, key, opened, &mut seen)?;
     }
-    let Some((first, key)) = sources.first() else {
-        return Err(Failure::failed(format!(
-            "find versions of {address}: no snapshot is of a source that could hold it"
-        ))
-        .hint("`recoup snapshots` lists the sources"));
-    };
     seen.sort_by_key(|seen| (seen.time, seen.revision));
     let versions = versions(seen);
-    if versions.is_empty() {
-        let message = format!("find versions of {address}: no snapshot holds it");
-        return Err(Failure::failed(message));
+    if !versions.is_empty() {
+        tell(&versions, (first, several), key, context)?;
     }
-    show(&versions, first, key, context)?;
-    context.sink.json_count(versions.len() as u64)?;
-    Ok(listing.exit())
+    Ok(versions.len() as u64)
 }
 
 /// What the points of a source say of a key.
@@ -116,6 +83,7 @@ fn points(of: &Stored, key: &PathKey, opened: &Opened, seen: &mut Vec<Seen>) -> 
                         id: entry.id,
                         time: point.last,
                         revision: point.revision,
+                        safety: false,
                         entry: after,
                     });
                 }
@@ -136,6 +104,7 @@ fn points(of: &Stored, key: &PathKey, opened: &Opened, seen: &mut Vec<Seen>) -> 
                 id,
                 time,
                 revision,
+                safety: false,
                 entry,
             });
         }
@@ -167,9 +136,9 @@ fn versions(seen: Vec<Seen>) -> Vec<(Seen, ChangeKind)> {
     versions
 }
 
-fn show(
+fn tell(
     versions: &[(Seen, ChangeKind)],
-    of: &Stored,
+    (of, several): (&Stored, bool),
     key: &PathKey,
     context: &mut Context,
 ) -> Result<()> {
@@ -185,13 +154,16 @@ fn show(
                 last_snapshot: seen.id.to_hex(),
                 last_time: text::rfc3339(seen.time),
                 snapshots: 1,
-                safety: false,
+                safety: seen.safety,
                 revision: seen.revision,
                 facts: seen.entry.as_ref().map(Facts::new),
             };
             context.sink.json("version", &line)?;
         }
         return Ok(());
+    }
+    if several {
+        heading(of, context)?;
     }
     let mut table = Table::new(&[
         ("state", Align::Left),

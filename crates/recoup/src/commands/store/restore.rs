@@ -1,6 +1,7 @@
 //! `recoup restore SNAPSHOT --to etcd://...`: a whole state into a store that holds nothing of it.
 
-use etcd::Address;
+use etcd::{Address, Client};
+use keyspace::Restored;
 use serde_json::json;
 
 use crate::access::open::Opened;
@@ -16,6 +17,7 @@ use crate::signals;
 pub(in crate::commands) fn run(
     found: &Found,
     target: &Address,
+    dry_run: bool,
     opened: &Opened,
     context: &mut Context,
 ) -> Result<Exit> {
@@ -27,20 +29,49 @@ pub(in crate::commands) fn run(
         )));
     }
     let client = store::connect(target, context)?;
+    let restored = match dry_run {
+        true => keyspace::restorable(
+            &opened.repository,
+            snapshot.root,
+            &found.key,
+            &client,
+            target.prefix(),
+        )?,
+        false => write(found, target, &client, opened, context)?,
+    };
+    tell(&restored, found, target, dry_run, context)
+}
+
+fn write(
+    found: &Found,
+    target: &Address,
+    client: &Client,
+    opened: &Opened,
+    context: &Context,
+) -> Result<Restored> {
     let cancel = signals::listen()?;
     let progress = Progress::start(&context.terminal);
     let restored = keyspace::restore(
         &opened.repository,
-        snapshot.root,
+        found.stored.snapshot.root,
         &found.key,
-        &client,
+        client,
         target.prefix(),
         None,
         &progress,
         &cancel,
     );
     drop(progress);
-    let restored = restored?;
+    Ok(restored?)
+}
+
+fn tell(
+    restored: &Restored,
+    found: &Found,
+    target: &Address,
+    dry_run: bool,
+    context: &mut Context,
+) -> Result<Exit> {
     let summary = json!({
         "snapshot": found.stored.id.to_hex(),
         "target": target.to_string(),
@@ -48,14 +79,15 @@ pub(in crate::commands) fn run(
         "bytes": restored.bytes,
         "leased": restored.leased,
         "revision": restored.revision,
+        "dry_run": dry_run,
     });
     context.sink.json("summary", &summary)?;
-    context.sink.report(&format!(
-        "Restored  {}, {}, into {target}; read back at revision {}",
-        text::counted(restored.keys, "key", "keys"),
-        text::size(restored.bytes),
-        restored.revision,
-    ))?;
+    let keys = text::counted(restored.keys, "key", "keys");
+    let (bytes, revision) = (text::size(restored.bytes), restored.revision);
+    context.sink.report(&match dry_run {
+        true => format!("Dry run   {keys}, {bytes}, would go into {target}"),
+        false => format!("Restored  {keys}, {bytes}, into {target}; read back at revision {revision}"),
+    })?;
     context
         .sink
         .report(&format!("  from {}", context::describe(&found.stored)))?;

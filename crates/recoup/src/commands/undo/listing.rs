@@ -1,18 +1,20 @@
 //! Operations and their open conflicts, as the log of the repository tells them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use model::incident::{Dismissal, Incident};
 use model::operation::{Listed, Operation, OperationKind, is_taken_back, that_took_back};
-use model::{Conflict, PathKey, Plan, Timestamp};
-use repository::Stored;
+use model::point::TimelineRecord;
+use model::{Conflict, PathKey, Plan, SnapshotId, Timestamp};
+use repository::{Stored, Timeline};
 
 use super::place;
 use crate::access::open::Opened;
 use crate::context::Context;
 use crate::exit::{Failure, Result, chain};
 use crate::names::select::Listing;
+use crate::names::store::is_store;
 
 /// All operations, oldest first; what can't be read is told of.
 pub(in crate::commands) fn all(opened: &Opened, context: &Context) -> Result<Vec<Operation>> {
@@ -81,6 +83,8 @@ pub(in crate::commands) struct FoundIncident {
     pub(in crate::commands) source: Vec<u8>,
     pub(in crate::commands) incident: Incident,
     pub(in crate::commands) keys: Option<Listed>,
+    /// The revisions of its first and its last state, in a store that counts them.
+    pub(in crate::commands) revisions: (Option<u64>, Option<u64>),
     /// The operation that took it back.
     pub(in crate::commands) undone: Option<u64>,
     /// When somebody took it for nothing, and who.
@@ -110,12 +114,22 @@ pub(in crate::commands) fn incidents(
     let mut found = Vec::new();
     for source in sources {
         let timeline = opened.repository.timeline(&host, source)?;
-        for known in timeline.incidents()? {
+        let known = timeline.incidents()?;
+        let revisions = match known.is_empty() {
+            true => BTreeMap::new(),
+            false => revisions(source, &timeline)?,
+        };
+        let revision_of = |id| revisions.get(&id).copied();
+        for known in known {
             let number = known.incident.number;
             let undone = that_took_back(&operations, number, &host, source);
             found.push(FoundIncident {
                 source: source.to_vec(),
                 undone: undone.map(|op| op.begun.number),
+                revisions: (
+                    revision_of(known.incident.before),
+                    revision_of(known.incident.after),
+                ),
                 incident: known.incident,
                 keys: known.keys,
                 dismissed: known.dismissed,
@@ -123,6 +137,24 @@ pub(in crate::commands) fn incidents(
         }
     }
     Ok(found)
+}
+
+/// The revision of each state of a store.
+fn revisions(source: &[u8], timeline: &Timeline<'_>) -> Result<BTreeMap<SnapshotId, u64>> {
+    let mut revisions = BTreeMap::new();
+    if !is_store(source) {
+        return Ok(revisions);
+    }
+    timeline.each(0, |entry| {
+        if let Some(revision) = entry.revision() {
+            revisions.insert(entry.id, revision);
+            if let TimelineRecord::Checkpoint { snapshot, .. } = entry.record {
+                revisions.insert(snapshot, revision);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(revisions)
 }
 
 /// How an operation stands, in a word.

@@ -107,6 +107,9 @@ impl Spot {
 
     /// The place as a person knows it.
     pub(in crate::commands) fn shown(&self) -> String {
+        if let Some(address) = store::address_of(&self.source, &self.key) {
+            return address.to_string();
+        }
         let path = self
             .root
             .join(std::ffi::OsStr::from_bytes(&self.key.to_path()));

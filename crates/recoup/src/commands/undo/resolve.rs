@@ -72,6 +72,10 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     })?;
     let source = &operation.begun.source;
     let spot = place::of_source(source, PathKey::root(), &all, &context.host());
+    if spot.is_store() && choice == Choice::Both {
+        return Err(Failure::usage("a store has no place beside a key")
+            .hint("--keep leaves what is there; --take brings back what was"));
+    }
     let open = listing::open_conflicts(operation, &operations, &opened)?;
     let chosen = chosen(arguments, &open, &spot)?;
     let _busy = Busy::take(&context.settings.directories.state, source)?;
