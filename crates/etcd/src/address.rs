@@ -92,8 +92,10 @@ impl FromStr for Address {
             return Err(refuse("? and # in a key are written %3F and %23"));
         }
         let (hosts, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if hosts.contains('@') {
-            return Err(refuse("names and passwords don't belong in it"));
+        if let Some((_, after)) = hosts.rsplit_once('@') {
+            // What is said may stand in a log.
+            let text = format!("{SCHEME}...@{after}{path}");
+            return Err(refusal(&text, "names and passwords don't belong in it"));
         }
         let mut endpoints = Vec::new();
         for host in hosts.split(',') {

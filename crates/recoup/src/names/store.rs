@@ -43,6 +43,23 @@ pub(crate) fn key_in(source: &[u8], address: &Address) -> Option<PathKey> {
     lies_in.then(|| etcd::keys::encode(address.prefix()))
 }
 
+/// Where what an address names lies in a source: a key and what is beneath it; everything where the source
+/// itself is named. `None` when it lies elsewhere.
+pub(crate) fn place_in(source: &[u8], address: &Address) -> Option<PathKey> {
+    let key = key_in(source, address)?;
+    let is_whole = source_of(OsStr::from_bytes(source)).ok()??.prefix() == address.prefix();
+    Some(match is_whole {
+        true => PathKey::root(),
+        false => beneath(address.prefix()).unwrap_or(key),
+    })
+}
+
+/// The place of what is beneath a slash at the end: `/lb/` names what `/lb` has beneath it.
+fn beneath(prefix: &[u8]) -> Option<PathKey> {
+    let name = prefix.strip_suffix(b"/").filter(|name| !name.is_empty())?;
+    Some(etcd::keys::encode(name))
+}
+
 /// The address of a key of a source, or of the source itself; `None` for what is no store.
 pub(crate) fn address_of(source: &[u8], key: &PathKey) -> Option<Address> {
     let source = source_of(OsStr::from_bytes(source)).ok()??;
@@ -59,7 +76,10 @@ pub(crate) fn key_of(source: &[u8], path: &Path) -> Option<PathKey> {
         return live::key_below(source, path);
     }
     match source_of(path).ok()? {
-        Some(address) => key_in(source, &address),
-        None => Some(etcd::keys::encode(path.as_os_str().as_bytes())),
+        Some(address) => place_in(source, &address),
+        None => {
+            let typed = path.as_os_str().as_bytes();
+            Some(beneath(typed).unwrap_or_else(|| etcd::keys::encode(typed)))
+        }
     }
 }

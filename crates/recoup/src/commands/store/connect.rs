@@ -46,7 +46,7 @@ pub(crate) fn settings(settings: &Settings) -> Result<etcd::Settings> {
         None if identity.is_some() => {
             return Err(
                 Failure::usage("etcd-cert needs etcd-ca: who vouches for the server")
-                    .hint("give the certificate of the cluster's authority"),
+                    .hint("--etcd-ca, with the certificate of the cluster's authority"),
             );
         }
         None => None,
@@ -55,9 +55,7 @@ pub(crate) fn settings(settings: &Settings) -> Result<etcd::Settings> {
     Ok(etcd::Settings {
         login,
         tls,
-        patience: config
-            .etcd_wait
-            .map_or(usual.patience, Duration::from_secs),
+        patience: config.etcd_wait.map_or(usual.patience, Duration::from_secs),
         ..usual
     })
 }

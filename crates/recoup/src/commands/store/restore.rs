@@ -86,7 +86,9 @@ fn tell(
     let (bytes, revision) = (text::size(restored.bytes), restored.revision);
     context.sink.report(&match dry_run {
         true => format!("Dry run   {keys}, {bytes}, would go into {target}"),
-        false => format!("Restored  {keys}, {bytes}, into {target}; read back at revision {revision}"),
+        false => {
+            format!("Restored  {keys}, {bytes}, into {target}; read back at revision {revision}")
+        }
     })?;
     context
         .sink

@@ -148,6 +148,9 @@ fn all_gone(before: &Stored, spot: &Spot, opened: &Opened) -> Result<Vec<Change>
 
 /// One file: the newest version that is not what is there now.
 fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<Event> {
+    if spot.is_store() && has_keys_beneath(spot, opened)? {
+        return Err(says_too_little(spot, "stands for many keys"));
+    }
     let live = look(spot, opened, context)?;
     let reader = MapReader::new(&opened.repository);
     for stored in spot.snapshots.iter().rev() {
@@ -155,11 +158,7 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
             continue;
         };
         if entry.kind == model::Kind::Directory {
-            return Err(Failure::usage(format!(
-                "{} is a directory: say what is to be taken back",
-                spot.shown()
-            ))
-            .hint("--since @14:00 for everything since, or --before and --after two snapshots"));
+            return Err(says_too_little(spot, "is a directory"));
         }
         if live
             .as_ref()
@@ -186,6 +185,25 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
         spot.shown()
     ))
     .hint("`recoup log PATH` lists its versions; `recoup find NAME` looks for a name"))
+}
+
+fn says_too_little(spot: &Spot, why: &str) -> Failure {
+    let shown = spot.shown();
+    Failure::usage(format!("{shown} {why}: say what is to be taken back"))
+        .hint("--since @14:00 for everything since, or --before and --after two snapshots")
+}
+
+/// Whether a place of a store is no key, but what several begin with.
+fn has_keys_beneath(spot: &Spot, opened: &Opened) -> Result<bool> {
+    if spot.key.is_root() {
+        return Ok(true);
+    }
+    let reader = MapReader::new(&opened.repository);
+    let Some(last) = spot.snapshots.last() else {
+        return Ok(false);
+    };
+    let first = reader.entries(last.snapshot.root, &spot.key).next()?;
+    Ok(first.is_some_and(|(key, _)| key != spot.key))
 }
 
 /// What is at the place now.

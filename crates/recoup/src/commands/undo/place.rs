@@ -67,7 +67,7 @@ fn find_store(address: &etcd::Address, all: &[Stored], context: &Context) -> Res
     let best = ours
         .filter_map(|stored| {
             let source = stored.snapshot.source.as_slice();
-            Some((source, store::key_in(source, address)?))
+            Some((source, store::place_in(source, address)?))
         })
         .max_by_key(|(source, _)| source.len());
     let Some((source, key)) = best else {

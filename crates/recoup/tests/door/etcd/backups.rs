@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{BALANCERS, Stage, balancer, of_type};
+use super::{BALANCERS, Stage, balancer, of_type, summary};
+use crate::watching::Watching;
 
 #[test]
 fn a_store_is_backed_up_and_read() {
@@ -116,6 +117,40 @@ fn a_prefix_is_a_source_of_its_own() {
         "{}",
         ran.stderr
     );
+}
+
+/// However a place is written, it is the same: with a slash at its end it is what is beneath it.
+#[test]
+fn places_are_named_with_and_without_a_slash() {
+    let Some(stage) = Stage::new() else { return };
+    let (home, zones) = (&stage.home, stage.url_of("/zones/"));
+    home.json(&["backup", &zones], 0);
+    home.json(&["backup", &stage.url()], 0);
+    let broken = |keys: [&str; 2]| keys.iter().for_each(|key| stage.put(key, "broken"));
+    for place in [zones.as_str(), &stage.url_of("/zones"), &stage.url()] {
+        broken(["/zones/01", "/zones/02"]);
+        let done = home.json(&["undo", place, "--since", "latest", "--yes"], 0);
+        assert_eq!(summary(&done)["restored"], 2, "{place}");
+        assert_eq!(
+            stage.get("/zones/01").as_deref(),
+            Some("healthy"),
+            "{place}"
+        );
+        let ran = home.run(&["undo", place, "--yes"]);
+        assert_eq!(ran.code, 2, "{place}: {}", ran.stderr);
+    }
+    for place in ["latest:/lb/", "latest:/lb"] {
+        let listed = home.list(&["ls", place, "--source", &stage.url()], 0);
+        assert_eq!(listed.len(), BALANCERS, "{place}");
+    }
+    let mut watching = Watching::start(home.command(&["watch", &zones, "--json"]));
+    watching.ready();
+    broken(["/zones/01", "/lb/lb-00001"]);
+    let point = watching.wait_for("point", 0);
+    assert_eq!(point["changes"], 1, "the other key is not of this source");
+    let timeline = home.list(&["timeline", &zones], 0);
+    assert_eq!(of_type(&timeline, "point").len(), 1, "{timeline:?}");
+    assert_eq!(watching.stop().0, 0);
 }
 
 /// What an etcd may hold that a directory may not.

@@ -109,7 +109,12 @@ fn what_was_never_there() {
         &before,
     );
     refused(home, &["ls", &format!("rev:{}", revision - 1)], 1, &before);
-    refused(home, &["undo", &url], 2, "say what is to be taken back");
+    refused(
+        home,
+        &["undo", &url, "--yes"],
+        2,
+        "say what is to be taken back",
+    );
     let ran = home.run(&["backup", &stage.url_of("/nothing/")]);
     assert_eq!(ran.code, 0);
     assert!(

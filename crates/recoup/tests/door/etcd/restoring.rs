@@ -11,6 +11,9 @@ fn a_state_goes_into_an_empty_store() {
     let (url, to) = (stage.url(), other.url());
     stage.backup();
     let words = ["restore", "latest", "--source", &url, "--to", &to];
+    let planned = stage.home.json(&[&words[..], &["--dry-run"]].concat(), 0);
+    assert_eq!(other.count(""), 0, "a dry run writes nothing");
+    assert_eq!(summary(&planned)["keys"], BALANCERS + 30);
     let lines = stage.home.json(&words, 0);
     let keys = BALANCERS + 30;
     for (name, value) in [("keys", keys), ("leased", 1)] {
