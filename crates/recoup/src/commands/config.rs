@@ -80,6 +80,8 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         .as_ref()
         .map(|path| path.to_string_lossy().into_owned());
     let config = &settings.config;
+    let protect = config.protect.iter().flatten();
+    let protect: Vec<String> = protect.map(|it| it.to_string_lossy().into_owned()).collect();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let line = json!({
         "config_file": settings.config_file.to_string_lossy(),
@@ -95,6 +97,8 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         "one_file_system": config.one_file_system.unwrap_or(false),
         "host": config.host,
         "tag": list(&config.tag),
+        "etcd_user": config.etcd_user,
+        "protect": protect,
     });
     sink.json("config", &line)?;
     let state = if settings.config_file.exists() {
@@ -120,5 +124,6 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
     sink.line(&format!(
         "exclude      {}",
         list(&config.exclude).join(", ")
-    ))
+    ))?;
+    sink.line(&format!("protect      {}", protect.join(", ")))
 }

@@ -47,6 +47,8 @@ struct OperationLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     safety_snapshot: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_snapshot: Option<String>,
@@ -83,6 +85,7 @@ fn line<'a>(operation: &'a Operation, context: &Context) -> Result<OperationLine
         user: &begun.user,
         about: &begun.about,
         of: begun.of,
+        incident: begun.incident,
         safety_snapshot: begun.safety.map(model::SnapshotId::to_hex),
         left_snapshot: ended
             .and_then(|(_, it)| it.left)

@@ -108,6 +108,31 @@ fn the_timeline_names_revisions() {
 }
 
 #[test]
+fn a_killed_watcher_goes_on_where_it_was() {
+    let Some(stage) = Stage::new() else { return };
+    let mut watching = stage.watch();
+    stage.put(&balancer(1), "seen");
+    watching.wait_for("point", 0);
+    let last = watching.last_point().unwrap();
+    watching.kill();
+    assert!(watching.has_ended());
+    stage.put(&balancer(2), "while nobody watched");
+    let mut watching = stage.watch();
+    assert_eq!(watching.ready()["resumed"], true);
+    let point = watching.wait_for("point", 0);
+    assert_eq!((&point["changes"], &point["blurred"]), (&1.into(), &false.into()));
+    let now = point["id"].as_str().unwrap();
+    let changes = stage.home.json(&["diff", &last, now], 0);
+    let changes = of_type(&changes, "change");
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!(changes[0]["path"], "lb/lb-00002");
+    // Two at once would tell of everything twice.
+    let ran = stage.home.run(&["watch", &stage.url()]);
+    assert_eq!(ran.code, 11, "{}", ran.stderr);
+    assert_eq!(watching.stop().0, 0);
+}
+
+#[test]
 fn a_span_of_revisions_is_taken_back_in_part() {
     let Some(stage) = Stage::new() else { return };
     let before = stage.backup();
