@@ -21,6 +21,17 @@ pub struct Estimate {
     pub measured: Option<u64>,
 }
 
+impl Estimate {
+    /// Where no more than so many paths a second are written.
+    pub fn at_most(self, paths_a_second: u32, amounts: &Amounts) -> Self {
+        let seconds = paths(amounts) as f64 / f64::from(paths_a_second.max(1));
+        Self {
+            seconds: self.seconds.max(seconds),
+            ..self
+        }
+    }
+}
+
 /// How long something of these amounts takes on a source, at the rate of the last operation on it that
 /// was long enough to tell, else of one on another source of this machine.
 pub fn estimate(amounts: &Amounts, host: &str, source: &[u8], earlier: &[Operation]) -> Estimate {
@@ -49,8 +60,11 @@ fn rate(operation: &Operation) -> Option<f64> {
 }
 
 fn work(amounts: &Amounts) -> u64 {
-    let paths = amounts.restored + amounts.removed + amounts.metadata + amounts.merged;
-    paths.saturating_add(amounts.bytes / BYTES_PER_PATH)
+    paths(amounts).saturating_add(amounts.bytes / BYTES_PER_PATH)
+}
+
+fn paths(amounts: &Amounts) -> u64 {
+    amounts.restored + amounts.removed + amounts.metadata + amounts.merged
 }
 
 #[cfg(test)]
@@ -122,6 +136,8 @@ mod tests {
             "another source is better than none"
         );
         assert_eq!(estimate(&planned, "there", b"/a", &earlier).measured, None);
+        assert_eq!(told.at_most(50, &planned).seconds, 20.0);
+        assert_eq!(told.at_most(5_000, &planned).seconds, 10.0);
         // A clock that was set back tells nothing.
         earlier.retain(|operation| operation.begun.number == 3);
         earlier[0].time.secs = 2_000;

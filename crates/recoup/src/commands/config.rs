@@ -81,7 +81,9 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         .map(|path| path.to_string_lossy().into_owned());
     let config = &settings.config;
     let protect = config.protect.iter().flatten();
-    let protect: Vec<String> = protect.map(|it| it.to_string_lossy().into_owned()).collect();
+    let protect: Vec<String> = protect
+        .map(|it| it.to_string_lossy().into_owned())
+        .collect();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let line = json!({
         "config_file": settings.config_file.to_string_lossy(),

@@ -9,6 +9,7 @@ use crate::settings::Global;
 mod exclusions;
 mod live_options;
 mod make;
+mod states;
 mod store;
 mod backup;
 mod init;

@@ -5,5 +5,5 @@ pub(crate) mod moment;
 pub(crate) mod place;
 pub(crate) mod live;
 pub(crate) mod store;
-mod points;
+pub(crate) mod points;
 pub(crate) mod select;

@@ -73,7 +73,7 @@ pub(super) fn at_revision(
 }
 
 /// The point whose name begins with these digits, if there is just one.
-pub(super) fn by_id(
+pub(crate) fn by_id(
     repository: &Repository,
     all: &[Stored],
     digits: &str,

@@ -41,11 +41,15 @@ pub(super) fn undo(arguments: &Arguments, context: &mut Context) -> Result<Exit>
             let proposal = work.ground.propose(&event, contents)?;
             progress.hide();
             let planned = amounts_of(&proposal.plan);
+            let usual = estimate(&planned, &context.host(), work.ground.source(), &earlier);
             let shown = Shown {
                 arguments,
                 proposal: &proposal,
                 event: &event,
-                estimate: estimate(&planned, &context.host(), work.ground.source(), &earlier),
+                estimate: match arguments.rate {
+                    Some(rate) => usual.at_most(rate, &planned),
+                    None => usual,
+                },
             };
             let answer = ask(&shown, &opened, context)?;
             progress.show();

@@ -15,6 +15,7 @@ use crate::access::open::Opened;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Failure, Result};
 use crate::names::place::{Place, SnapshotName};
+use crate::names::store;
 use crate::output::json::PathText;
 use crate::output::table::{Align, Table};
 use crate::output::text;
@@ -79,14 +80,17 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         return Ok(Exit::Ok);
     }
     if let Some(first) = gone.first() {
-        let place = format!(
-            "{}:{}",
-            first.last.id.short(),
-            text::path(&first.key.to_path())
-        );
-        context.terminal.note(&format!(
-            "Back again, as the first of them: recoup restore {place}"
-        ));
+        let snapshot = &first.last;
+        let how = match store::address_of(&snapshot.snapshot.source, &first.key) {
+            Some(address) => format!("undo {address}"),
+            None => {
+                let path = text::path(&first.key.to_path());
+                format!("restore {}:{path}", snapshot.id.short())
+            }
+        };
+        context
+            .terminal
+            .note(&format!("Back again, as the first of them: recoup {how}"));
     } else {
         context
             .terminal

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use backup::Selection;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use model::{Change, ChangeKind, PathKey};
+use model::{Change, ChangeKind, PathKey, SnapshotId};
 use repository::{MapReader, Stored};
 use undo::Event;
 
@@ -16,10 +16,12 @@ use super::place::Spot;
 use super::{Arguments, Only};
 use crate::access::open::Opened;
 use crate::commands::live_options;
+use crate::commands::states;
 use crate::commands::store::connect as store;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Result};
 use crate::names::place::Place;
+use crate::names::points;
 use crate::names::select::{Listing, Selection as Snapshots};
 use crate::names::store as names_store;
 use crate::output::progress::Progress;
@@ -146,15 +148,15 @@ fn all_gone(before: &Stored, spot: &Spot, opened: &Opened) -> Result<Vec<Change>
     Ok(changes)
 }
 
-/// One file: the newest version that is not what is there now.
+/// One file or key: the newest version that is not what is there now, in a snapshot or a point.
 fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<Event> {
     if spot.is_store() && has_keys_beneath(spot, opened)? {
         return Err(says_too_little(spot, "stands for many keys"));
     }
     let live = look(spot, opened, context)?;
-    let reader = MapReader::new(&opened.repository);
-    for stored in spot.snapshots.iter().rev() {
-        let Some(entry) = reader.entry(stored.snapshot.root, &spot.key)? else {
+    let states = states::of(&spot.snapshots, true, &spot.key, opened)?;
+    for state in states.iter().rev() {
+        let Some(entry) = &state.entry else {
             continue;
         };
         if entry.kind == model::Kind::Directory {
@@ -162,17 +164,18 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
         }
         if live
             .as_ref()
-            .is_some_and(|live| merge::equality::same(live, &entry))
+            .is_some_and(|live| merge::equality::same(live, entry))
         {
             continue;
         }
         let change = Change {
             key: spot.key.clone(),
-            before: Some(entry),
+            before: Some(entry.clone()),
             after: live,
         };
-        let mut event = Event::since(stored, [change]);
-        event.about = format!("back to {}", text::local(stored.snapshot.time));
+        let stored = stored_of(state.id, spot, opened)?;
+        let mut event = Event::since(&stored, [change]);
+        event.about = format!("back to {}", text::local(state.time));
         return Ok(event);
     }
     let why = if live.is_some() {
@@ -185,6 +188,16 @@ fn previous_version(spot: &Spot, opened: &Opened, context: &Context) -> Result<E
         spot.shown()
     ))
     .hint("`recoup log PATH` lists its versions; `recoup find NAME` looks for a name"))
+}
+
+/// The snapshot or point with this name.
+fn stored_of(id: SnapshotId, spot: &Spot, opened: &Opened) -> Result<Stored> {
+    if let Some(stored) = spot.snapshots.iter().find(|stored| stored.id == id) {
+        return Ok(stored.clone());
+    }
+    let digits = id.to_hex();
+    let point = points::by_id(&opened.repository, &spot.snapshots, &digits)?;
+    point.ok_or_else(|| Failure::failed(format!("read point {}: it is gone", id.short())))
 }
 
 fn says_too_little(spot: &Spot, why: &str) -> Failure {

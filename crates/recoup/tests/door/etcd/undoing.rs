@@ -120,7 +120,10 @@ fn a_killed_watcher_goes_on_where_it_was() {
     let mut watching = stage.watch();
     assert_eq!(watching.ready()["resumed"], true);
     let point = watching.wait_for("point", 0);
-    assert_eq!((&point["changes"], &point["blurred"]), (&1.into(), &false.into()));
+    assert_eq!(
+        (&point["changes"], &point["blurred"]),
+        (&1.into(), &false.into())
+    );
     let now = point["id"].as_str().unwrap();
     let changes = stage.home.json(&["diff", &last, now], 0);
     let changes = of_type(&changes, "change");
@@ -150,6 +153,59 @@ fn a_span_of_revisions_is_taken_back_in_part() {
     assert_eq!(stage.get("/zones/02").as_deref(), Some("later"));
     let again = stage.undo_between((before, after), &["--yes"], 0);
     assert_eq!(summary(&again)["restored"], 0, "{again:?}");
+}
+
+#[test]
+fn a_key_goes_back_by_one_point() {
+    let Some(stage) = Stage::new() else { return };
+    let mut watching = stage.watch();
+    let key = stage.url_of(&balancer(1));
+    for (at, value) in ["second", "garbage"].into_iter().enumerate() {
+        stage.put(&balancer(1), value);
+        watching.wait_for("point", at);
+    }
+    stage.home.json(&["undo", &key, "--yes"], 0);
+    assert_eq!(stage.get(&balancer(1)).as_deref(), Some("second"));
+    stage.store.delete(balancer(3).as_bytes()).unwrap();
+    let gone = stage.home.run(&["deleted", &stage.url()]);
+    let way = format!("recoup undo {}", stage.url_of(&balancer(3)));
+    assert!(gone.stderr.contains(&way), "{}", gone.stderr);
+    stage
+        .home
+        .json(&["undo", &stage.url_of(&balancer(3)), "--yes"], 0);
+    assert_eq!(stage.get(&balancer(3)), Some(config(3)));
+    assert_eq!(watching.stop().0, 0);
+}
+
+/// What is there for directories is there for stores.
+#[test]
+fn other_commands_take_a_store() {
+    let Some((stage, watching, _)) = with_alarm() else {
+        return;
+    };
+    let (home, url) = (&stage.home, stage.url());
+    home.write("tree/file", "text");
+    home.ok(&["backup", "tree"]);
+    assert_eq!(home.list(&["deleted", &url], 0).len(), BALANCERS);
+    assert_eq!(
+        home.list(&["find", "lb-00007", "--all-snapshots"], 0).len(),
+        1
+    );
+    home.json(&["pin", "latest", &url], 0);
+    home.json(&["unpin", "latest", &url], 0);
+    home.json(&["stats"], 0);
+    let whole = home.json(
+        &["undo", &url, "--incident", "1", "--dry-run", "--rate", "10"],
+        0,
+    );
+    let about = summary(&whole)["estimated_ms"].as_u64().unwrap();
+    assert!(about >= 12_000, "{about}");
+    home.json(
+        &["incidents", "dismiss", "1", &url, "--reason", "a drill"],
+        0,
+    );
+    home.json(&["status"], 0);
+    assert_eq!(watching.stop().0, 0);
 }
 
 #[test]
