@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Backup(backup::Arguments),
     /// Watch a directory: its state becomes restorable every few seconds
     Watch(continuous::watch::Arguments),
-    /// Protect a directory: first backup, then watched, as a service where there is one
+    /// Protect directories and stores: a first backup, then watched, by services where there are some
     Protect(continuous::protect::Arguments),
     /// Show how well everything is protected; ends with 0 only when all is well
     Status(continuous::status::Arguments),
