@@ -44,9 +44,9 @@ pub(super) fn attribute<'a>(
             return found;
         };
         found.extend(responsible);
-        left = rest;
+        // Before the rest is weighed: enough of it to be an event by itself is still no event of its own.
+        left = adopt(scene, rule, &mut found, rest);
     }
-    adopt(scene, &mut found, &left);
     found
 }
 
@@ -137,18 +137,30 @@ fn split<'a>(
 }
 
 /// Marks of nobody known, among those of a known group in time and place, are taken as its own: the
-/// process had ended before it could be looked at.
-fn adopt<'a>(scene: &Scene<'_>, found: &mut [Candidate<'a>], left: &[&'a Mark]) {
+/// process had ended before it could be looked at. Answers with those that are left.
+fn adopt<'a>(
+    scene: &mut Scene<'_>,
+    rule: Rule,
+    found: &mut [Candidate<'a>],
+    mut left: Vec<&'a Mark>,
+) -> Vec<&'a Mark> {
     for candidate in found {
         let near = Near::of(&candidate.marks);
-        let unknown =
-            |mark: &&&Mark| scene.actors.group(mark.who, Grain::Program) == Group::Unknown;
-        candidate.marks.extend(
-            left.iter()
-                .filter(unknown)
-                .filter(|mark| near.is_near(mark)),
-        );
+        let is_theirs = |mark: &mut &Mark| {
+            scene.actors.group(mark.who, Grain::Program) == Group::Unknown && near.is_near(mark)
+        };
+        let adopted: Vec<&Mark> = left.extract_if(.., is_theirs).collect();
+        if adopted.is_empty() {
+            continue;
+        }
+        candidate.marks.extend(adopted);
+        // How bad it is, is told by what they surely did; the words speak of all of it.
+        let all = (rule.weigh)(scene, &candidate.marks);
+        if let Some(all) = all.filter(|all| all.level == candidate.verdict.level) {
+            candidate.verdict.about = all.about;
+        }
     }
+    left
 }
 
 /// The time and the directories of some marks.
