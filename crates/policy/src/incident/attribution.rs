@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::key::parent;
 
 use super::actors::{GRAINS, Grain, Group};
+use super::burst;
 use super::limits::START_BIN;
 use super::mark::Mark;
 use super::rules::Rule;
@@ -36,18 +37,44 @@ pub(super) fn attribute<'a>(
     }
     while let Some(verdict) = (rule.weigh)(scene, &left) {
         let Some((responsible, rest)) = responsible(scene, rule, &left, &verdict) else {
-            found.push(Candidate {
-                verdict,
-                marks: left,
-                group: None,
-            });
-            return found;
+            let (event, rest) = of_nobody(scene, rule, left, verdict);
+            found.push(event);
+            left = rest;
+            continue;
         };
         found.extend(responsible);
         // Before the rest is weighed: enough of it to be an event by itself is still no event of its own.
         left = adopt(scene, rule, &mut found, rest);
     }
     found
+}
+
+/// An event of which nobody knows who did it: all marks, or the burst in them if that is as bad, and what is
+/// left then.
+fn of_nobody<'a>(
+    scene: &mut Scene<'_>,
+    rule: Rule,
+    marks: Vec<&'a Mark>,
+    all: Verdict,
+) -> (Candidate<'a>, Vec<&'a Mark>) {
+    let (event, rest) = match rule.bursts {
+        true => burst::split(&marks),
+        false => (Vec::new(), Vec::new()),
+    };
+    let verdict = match rest.is_empty() {
+        true => None,
+        false => (rule.weigh)(scene, &event),
+    };
+    let (verdict, marks, rest) = match verdict.filter(|one| one.level >= all.level) {
+        Some(verdict) => (verdict, event, rest),
+        None => (all, marks, Vec::new()),
+    };
+    let candidate = Candidate {
+        verdict,
+        marks,
+        group: None,
+    };
+    (candidate, rest)
 }
 
 type Split<'a> = (Vec<Candidate<'a>>, Vec<&'a Mark>);
