@@ -138,7 +138,7 @@ impl Story<'_> {
             label: "Known",
             lines: vec![
                 format!(
-                    "the watcher's alarm: {} after the first deletion, whole {} after the last:",
+                    "alarm {} after the first deletion, complete {} after the last:",
                     text::duration(first),
                     text::duration(whole)
                 ),
