@@ -31,6 +31,7 @@ mod emptied;
 mod restyled;
 mod renamed;
 mod bulk;
+mod burst;
 mod prefix;
 mod rules;
 mod attribution;

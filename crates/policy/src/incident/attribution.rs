@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::key::parent;
 
 use super::actors::{GRAINS, Grain, Group};
+use super::burst;
 use super::limits::START_BIN;
 use super::mark::Mark;
 use super::rules::Rule;
@@ -36,18 +37,44 @@ pub(super) fn attribute<'a>(
     }
     while let Some(verdict) = (rule.weigh)(scene, &left) {
         let Some((responsible, rest)) = responsible(scene, rule, &left, &verdict) else {
-            found.push(Candidate {
-                verdict,
-                marks: left,
-                group: None,
-            });
-            return found;
+            let (event, rest) = of_nobody(scene, rule, left, verdict);
+            found.push(event);
+            left = rest;
+            continue;
         };
         found.extend(responsible);
-        left = rest;
+        // Before the rest is weighed: enough of it to be an event by itself is still no event of its own.
+        left = adopt(scene, rule, &mut found, rest);
     }
-    adopt(scene, &mut found, &left);
     found
+}
+
+/// An event of which nobody knows who did it: all marks, or the burst in them if that is as bad, and what is
+/// left then.
+fn of_nobody<'a>(
+    scene: &mut Scene<'_>,
+    rule: Rule,
+    marks: Vec<&'a Mark>,
+    all: Verdict,
+) -> (Candidate<'a>, Vec<&'a Mark>) {
+    let (event, rest) = match rule.bursts {
+        true => burst::split(&marks),
+        false => (Vec::new(), Vec::new()),
+    };
+    let verdict = match rest.is_empty() {
+        true => None,
+        false => (rule.weigh)(scene, &event),
+    };
+    let (verdict, marks, rest) = match verdict.filter(|one| one.level >= all.level) {
+        Some(verdict) => (verdict, event, rest),
+        None => (all, marks, Vec::new()),
+    };
+    let candidate = Candidate {
+        verdict,
+        marks,
+        group: None,
+    };
+    (candidate, rest)
 }
 
 type Split<'a> = (Vec<Candidate<'a>>, Vec<&'a Mark>);
@@ -137,18 +164,30 @@ fn split<'a>(
 }
 
 /// Marks of nobody known, among those of a known group in time and place, are taken as its own: the
-/// process had ended before it could be looked at.
-fn adopt<'a>(scene: &Scene<'_>, found: &mut [Candidate<'a>], left: &[&'a Mark]) {
+/// process had ended before it could be looked at. Answers with those that are left.
+fn adopt<'a>(
+    scene: &mut Scene<'_>,
+    rule: Rule,
+    found: &mut [Candidate<'a>],
+    mut left: Vec<&'a Mark>,
+) -> Vec<&'a Mark> {
     for candidate in found {
         let near = Near::of(&candidate.marks);
-        let unknown =
-            |mark: &&&Mark| scene.actors.group(mark.who, Grain::Program) == Group::Unknown;
-        candidate.marks.extend(
-            left.iter()
-                .filter(unknown)
-                .filter(|mark| near.is_near(mark)),
-        );
+        let is_theirs = |mark: &mut &Mark| {
+            scene.actors.group(mark.who, Grain::Program) == Group::Unknown && near.is_near(mark)
+        };
+        let adopted: Vec<&Mark> = left.extract_if(.., is_theirs).collect();
+        if adopted.is_empty() {
+            continue;
+        }
+        candidate.marks.extend(adopted);
+        // How bad it is, is told by what they surely did; the words speak of all of it.
+        let all = (rule.weigh)(scene, &candidate.marks);
+        if let Some(all) = all.filter(|all| all.level == candidate.verdict.level) {
+            candidate.verdict.about = all.about;
+        }
     }
+    left
 }
 
 /// The time and the directories of some marks.

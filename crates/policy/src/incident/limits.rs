@@ -115,6 +115,17 @@ pub(super) const PREFIX_LARGE_KEYS: u64 = 1_000;
 /// Share of a prefix that was given one value (start value: as for rows of a table).
 pub(super) const SAME_VALUE_SHARE: u64 = 50;
 
+/// Marks that must come close upon each other to be of a burst. Chosen here: fewer come so by chance.
+pub(super) const BURST_MARKS: usize = 5;
+/// Slower than this part of the fastest second is not of the burst. Chosen here.
+pub(super) const BURST_SHARE: usize = 20;
+/// But so many a second always are: more than customers delete by themselves. Chosen here.
+pub(super) const BURST_RATE_MAX: usize = 20;
+/// A job may pause for so long. Chosen here: that of a start.
+pub(super) const BURST_PAUSE: i64 = START_BIN;
+/// A stretch of a burst has at least this part of the marks of the largest. Chosen here.
+pub(super) const BURST_PART: usize = 10;
+
 // --- Memory.
 
 /// Damaged keys kept in mind: about 480 bytes each, 30 MB in all. What comes beyond is counted.

@@ -23,6 +23,8 @@ pub(super) struct Rule {
     pub(super) weigh: fn(&mut Scene<'_>, &[&Mark]) -> Option<Verdict>,
     /// At the level of an alarm, what else the same actor damaged belongs to it.
     pub(super) joins: bool,
+    /// Where nobody knows who did it, only the burst is the event.
+    pub(super) bursts: bool,
 }
 
 const TREE: [Rule; 7] = [
@@ -30,36 +32,43 @@ const TREE: [Rule; 7] = [
         selects: |scene, mark| scene.is_scramble(mark),
         weigh: scrambled::weigh,
         joins: true,
+        bursts: false,
     },
     Rule {
         selects: |scene, mark| scene.is_emptying(mark),
         weigh: emptied::weigh,
         joins: true,
+        bursts: false,
     },
     Rule {
         selects: |scene, mark| scene.is_loss(mark),
         weigh: lost::weigh,
         joins: true,
+        bursts: false,
     },
     Rule {
         selects: |scene, mark| scene.renamed.contains(&mark.key) && !mark.excused,
         weigh: renamed::weigh,
         joins: false,
+        bursts: false,
     },
     Rule {
         selects: |_, mark| mark.deed == Deed::Restyled && !mark.soft,
         weigh: restyled::weigh,
         joins: false,
+        bursts: false,
     },
     Rule {
         selects: is_orderly,
         weigh: bulk::regenerable,
         joins: false,
+        bursts: false,
     },
     Rule {
         selects: is_rewrite,
         weigh: bulk::rewritten,
         joins: false,
+        bursts: false,
     },
 ];
 
@@ -68,17 +77,20 @@ const KEY_VALUE: [Rule; 3] = [
         selects: |scene, mark| scene.is_scramble(mark),
         weigh: scrambled::weigh,
         joins: true,
+        bursts: false,
     },
     Rule {
         // What was made just before counts, too: of a store nobody knows whether its maker removed it.
         selects: |_, mark| mark.deed == Deed::Removed && !mark.soft,
         weigh: prefix::deleted,
         joins: false,
+        bursts: true,
     },
     Rule {
         selects: |_, mark| matches!(mark.deed, Deed::Rewritten | Deed::Emptied) && !mark.soft,
         weigh: prefix::overwritten,
         joins: false,
+        bursts: false,
     },
 ];
 

@@ -124,6 +124,24 @@ fn a_finding_grows_closes_and_is_not_made_twice() {
     );
 }
 
+/// A process that ended before anybody could ask for its name, on with what a named one began: enough for
+/// an event of its own, but one that a person would have to undo twice.
+#[test]
+fn who_ended_too_early_to_be_named_has_a_part_in_the_event_about_it() {
+    let mut hand = by_hand();
+    let first = hand.point(&gone(0..24), &actor("rm", false));
+    let nameless = Actor {
+        pid: 8,
+        ..Actor::default()
+    };
+    let more = hand.point(&gone(24..40), &nameless);
+    assert_eq!((first.len(), more.len()), (1, 1), "{more:?}");
+    let (first, more) = (&first[0], &more[0]);
+    assert_eq!((more.id, more.deleted), (first.id, 40));
+    assert_eq!((more.level, &more.actor), (first.level, &first.actor));
+    assert!(more.about.contains("40 of 100 files"), "{}", more.about);
+}
+
 #[test]
 fn our_own_undo_is_no_incident_and_withdraws_none() {
     let mut hand = by_hand();

@@ -11,12 +11,13 @@ use super::world::{Dice, control_plane};
 pub(crate) type Case = (&'static str, fn(&mut Script));
 
 /// Honest work first, then damage.
-pub(crate) const STORES: [Case; 9] = [
+pub(crate) const STORES: [Case; 10] = [
     ("churn of load balancers", churn),
     ("rolling update", rolling_update),
     ("controller resync", resync),
     ("scale down by ten", scale_down),
     ("maintenance deletes 6.8 %", maintenance),
+    ("6.8 % amid customers who delete", amid_customers),
     ("prefix deleted", prefix_gone),
     ("namespace deleted", namespace_gone),
     ("one value over all", one_value),
@@ -151,6 +152,29 @@ fn maintenance(script: &mut Script) {
         }
     }
     busy(script, 6_000);
+}
+
+/// The same, and all the time, before and after, customers delete what they need no more.
+fn amid_customers(script: &mut Script) {
+    let customers = |script: &mut Script, numbers: std::ops::Range<u64>| {
+        script.honest();
+        for at in numbers {
+            put(script, &format!("services/lb/lb-{:05}/state", at % 50));
+            script.wait(1_000);
+            script.remove(&format!("services/lb/lb-{at:05}/spec"));
+        }
+    };
+    customers(script, 100..140);
+    script.evil();
+    for at in 0..1_360 {
+        script.wait(2);
+        let (lb, part) = (
+            300 + at % 1_600,
+            ["targets", "state"][usize::from(at < 700)],
+        );
+        script.remove(&format!("services/lb/lb-{lb:05}/{part}"));
+    }
+    customers(script, 140..250);
 }
 
 fn prefix_gone(script: &mut Script) {

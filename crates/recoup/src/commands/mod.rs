@@ -27,7 +27,6 @@ mod restore_plan;
 mod restore;
 mod undo;
 mod continuous;
-mod outage;
 mod demo;
 mod check;
 mod repair;
@@ -131,9 +130,6 @@ pub(crate) enum Command {
     Completions(completions::Arguments),
     /// Write the manual pages
     Man(man::Arguments),
-    /// Replay the night of 2012 on a real etcd
-    #[command(hide = true)]
-    Outage(outage::Arguments),
     /// Show the version
     Version,
 }
@@ -176,7 +172,6 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Result<Exit> {
         Command::Init(arguments) => init::run(arguments, context),
         Command::Key(arguments) => key::run(arguments, context),
         Command::Repair(arguments) => repair::run(arguments, context),
-        Command::Outage(arguments) => outage::run(arguments, context),
         Command::Stats(arguments) => stats::run(arguments, context),
         Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Version => {
             Ok(Exit::Ok)

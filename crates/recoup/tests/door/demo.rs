@@ -49,6 +49,62 @@ fn the_night_ends_well_and_leaves_nothing() {
     assert!(std::fs::read_dir(&scratch).unwrap().next().is_none());
 }
 
+/// On a real etcd, with the books of a control plane that goes on all the time.
+#[test]
+fn the_outage_loses_nothing_of_what_came_later() {
+    let mut home = Home::new();
+    let scratch = home.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    home.set("TMPDIR", scratch.to_str().unwrap());
+    let lines = home.json(&["demo", "outage", "--keys", "5000"], 0);
+    assert_eq!(
+        steps(&lines),
+        [
+            "build",
+            "protect",
+            "mistake",
+            "know",
+            "meanwhile",
+            "plan",
+            "undo",
+            "back",
+            "check"
+        ]
+    );
+    let summary = lines.last().unwrap();
+    println!("{summary}");
+    assert_eq!(
+        (&summary["keys"], &summary["deleted"]),
+        (&5000.into(), &340.into())
+    );
+    for nothing in ["lost", "wrong", "later_changes_lost"] {
+        assert_eq!(summary[nothing], 0, "{summary}");
+    }
+    assert!(summary["later_changes"].as_u64() >= Some(50), "{summary}");
+    let back = lines.iter().find(|line| line["step"] == "back").unwrap();
+    assert_eq!(back["refused"], 0, "{back}");
+    assert!(std::fs::read_dir(&scratch).unwrap().next().is_none());
+}
+
+#[test]
+fn the_outage_says_what_it_needs() {
+    let mut home = Home::new();
+    let scratch = home.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    home.set("TMPDIR", scratch.to_str().unwrap());
+    home.set("PATH", "/nowhere");
+    let ran = home.run(&["demo", "outage"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("apt-get install etcd-server"),
+        "{}",
+        ran.stderr
+    );
+    assert!(std::fs::read_dir(&scratch).unwrap().next().is_none());
+    assert_eq!(home.run(&["demo", "outage", "--keys", "7"]).code, 2);
+    assert_eq!(home.run(&["demo", "--keep", "outage"]).code, 2);
+}
+
 #[test]
 fn what_is_kept_can_be_played_with() {
     let mut home = Home::new();

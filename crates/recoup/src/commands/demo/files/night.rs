@@ -35,9 +35,9 @@ impl Story<'_> {
         self.build()?;
         let before = self.protect()?;
         let began = Instant::now();
-        let temporary = self.scratch.temporary();
+        let temporary = self.stage.scratch.temporary();
         let control_plane = ControlPlane::start(&self.fleet, &self.ledger, &temporary);
-        self.wait(BEFORE, "the control plane is at work")?;
+        self.stage.wait(BEFORE, "the control plane is at work")?;
         let toll = self.mistake(&control_plane)?;
         let gap = began.elapsed().as_secs_f64();
         let (after, know_seconds) = self.know(&before)?;

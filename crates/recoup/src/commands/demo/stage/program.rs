@@ -1,7 +1,7 @@
 //! Recoup itself, run as a user runs it: another process, its `--json` lines read.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -14,21 +14,21 @@ const KEPT: [&str; 3] = ["PATH", "TZ", "TMPDIR"];
 
 /// The program, with the environment of the scratch directory.
 #[derive(Debug)]
-pub(super) struct Program {
-    pub(super) path: PathBuf,
+pub(in crate::commands::demo) struct Program {
+    pub(in crate::commands::demo) path: PathBuf,
     environment: Vec<(&'static str, std::ffi::OsString)>,
     at: PathBuf,
 }
 
 /// What a run wrote.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::commands::demo) struct Answer {
     lines: Vec<Value>,
-    pub(super) seconds: f64,
+    pub(in crate::commands::demo) seconds: f64,
 }
 
 impl Program {
-    pub(super) fn new(scratch: &Scratch) -> Result<Self> {
+    pub(in crate::commands::demo) fn new(scratch: &Scratch) -> Result<Self> {
         let path = std::env::current_exe()
             .map_err(|error| Failure::io("find the program itself", &error))?;
         let mut environment = scratch.environment();
@@ -44,16 +44,32 @@ impl Program {
         })
     }
 
-    /// Runs it; other exit codes than 0 and `also` are failures.
-    pub(super) fn run(&self, arguments: &[&str], also: Exit) -> Result<Answer> {
-        let began = Instant::now();
-        let output = Command::new(&self.path)
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command
             .args(arguments)
             .arg("--json")
             .current_dir(&self.at)
             .env_clear()
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it; its lines come while it works.
+    pub(in crate::commands::demo) fn start(&self, arguments: &[&str]) -> Result<Child> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .spawn()
+            .map_err(|error| Failure::io(format!("run `recoup {}`", arguments[0]), &error))
+    }
+
+    /// Runs it; other exit codes than 0 and `also` are failures.
+    pub(in crate::commands::demo) fn run(&self, arguments: &[&str], also: Exit) -> Result<Answer> {
+        let began = Instant::now();
+        let output = self
+            .command(arguments)
             .output()
             .map_err(|error| Failure::io(format!("run `recoup {}`", arguments[0]), &error))?;
         let seconds = began.elapsed().as_secs_f64();
@@ -90,7 +106,7 @@ impl Program {
 
 impl Answer {
     /// Lines of a type.
-    pub(super) fn of(&self, kind: &str) -> impl Iterator<Item = &Value> {
+    pub(in crate::commands::demo) fn of(&self, kind: &str) -> impl Iterator<Item = &Value> {
         let kind = kind.to_owned();
         self.lines
             .iter()
@@ -102,20 +118,20 @@ impl Answer {
     }
 
     /// A number of the summary.
-    pub(super) fn number(&self, field: &str) -> Result<u64> {
+    pub(in crate::commands::demo) fn number(&self, field: &str) -> Result<u64> {
         let number = self.summary()[field].as_u64();
         number.ok_or_else(|| Failure::failed(format!("find `{field}` in a summary")))
     }
 
     /// A text of the last line of a type.
-    pub(super) fn text(&self, kind: &str, field: &str) -> Result<String> {
+    pub(in crate::commands::demo) fn text(&self, kind: &str, field: &str) -> Result<String> {
         let found = self.of(kind).last().and_then(|line| line[field].as_str());
         let missing = || Failure::failed(format!("find `{field}` in a line of type {kind}"));
         found.map(str::to_owned).ok_or_else(missing)
     }
 
     /// Paths that the summary lists.
-    pub(super) fn paths(&self, field: &str) -> Vec<String> {
+    pub(in crate::commands::demo) fn paths(&self, field: &str) -> Vec<String> {
         let listed = self.summary()[field].as_array();
         let text = |path: &Value| path.as_str().map(str::to_owned);
         listed.into_iter().flatten().filter_map(text).collect()
@@ -123,7 +139,7 @@ impl Answer {
 }
 
 /// The path as an argument. The scratch directory's is text unless that of the system's is not.
-pub(super) fn argument(path: &Path) -> Result<&str> {
+pub(in crate::commands::demo) fn argument(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         Failure::usage(format!("{} is not UTF-8", path.display()))
             .hint("set TMPDIR to another directory for the demo")

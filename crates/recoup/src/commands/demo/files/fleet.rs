@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dice::Dice;
+use crate::commands::demo::stage::dice::Dice;
 
 /// Load balancers of one cell, which is one directory.
 const PER_CELL: u64 = 100;

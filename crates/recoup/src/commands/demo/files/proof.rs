@@ -8,9 +8,9 @@ use serde_json::json;
 use super::check::{Beside, Compared, compare};
 use super::fleet::number_of;
 use super::ledger::{Entry, State, left_by};
-use super::program::Answer;
-use super::screen::{Row, during};
 use super::story::Story;
+use crate::commands::demo::stage::program::Answer;
+use crate::commands::demo::stage::screen::{Row, during};
 use crate::exit::{Exit, Result};
 use crate::output::text::{self, count};
 
@@ -27,7 +27,7 @@ impl Story<'_> {
     }
 
     fn compare(&self, state: State, beside: &Beside) -> Result<Compared> {
-        during(&self.context.terminal, "comparing every file", || {
+        during(&self.stage.context.terminal, "comparing every file", || {
             compare(&self.fleet, &self.ledger, state, beside)
         })
     }
@@ -54,7 +54,7 @@ impl Story<'_> {
                 text::duration(gap)
             ));
         }
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "check",
             label: "Checked",
             lines,
@@ -97,20 +97,22 @@ impl Story<'_> {
         first: &Beside,
     ) -> Result<(Compared, Compared)> {
         let began = Instant::now();
-        let undone = self.run(&["undo", "--op", op, "--yes"], Exit::Open)?;
+        let undone = self.stage.run(&["undo", "--op", op, "--yes"], Exit::Open)?;
         let beside = self.beside(&undone, |number| {
             let damage = self.ledger.entry(number).damage;
             damage.and_then(|damage| left_by(damage, &self.fleet, number))
         });
         let back = self.compare(State::Damaged, &beside)?;
         let second = undone.number("op")?.to_string();
-        let redone = self.run(&["undo", "--op", &second, "--yes"], Exit::Open)?;
+        let redone = self
+            .stage
+            .run(&["undo", "--op", &second, "--yes"], Exit::Open)?;
         let again = self.compare(State::Repaired, first)?;
         let word = |compared: &Compared| match compared.is_exact() {
             true => "exactly",
             false => "NOT exactly",
         };
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "redo",
             label: "And back",
             lines: vec![

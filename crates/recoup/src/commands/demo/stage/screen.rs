@@ -30,24 +30,24 @@ struct StepLine<'a> {
 }
 
 /// One step as it is told.
-pub(super) struct Row<'a> {
+pub(in crate::commands::demo) struct Row<'a> {
     /// For scripts.
-    pub(super) step: &'a str,
+    pub(in crate::commands::demo) step: &'a str,
     /// For people.
-    pub(super) label: &'a str,
+    pub(in crate::commands::demo) label: &'a str,
     /// One line each.
-    pub(super) lines: Vec<String>,
-    pub(super) seconds: f64,
-    pub(super) facts: Value,
+    pub(in crate::commands::demo) lines: Vec<String>,
+    pub(in crate::commands::demo) seconds: f64,
+    pub(in crate::commands::demo) facts: Value,
 }
 
 /// Seconds as scripts read them: to the millisecond.
-pub(super) fn rounded(seconds: f64) -> f64 {
+pub(in crate::commands::demo) fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
 /// Shows a step at once.
-pub(super) fn show(row: &Row<'_>, context: &mut Context) -> Result<()> {
+pub(in crate::commands::demo) fn show(row: &Row<'_>, context: &mut Context) -> Result<()> {
     context.terminal.finish_progress();
     let line = StepLine {
         step: row.step,
@@ -67,7 +67,11 @@ pub(super) fn show(row: &Row<'_>, context: &mut Context) -> Result<()> {
 }
 
 /// Does something while the line of progress tells what, and for how long already.
-pub(super) fn during<T>(terminal: &Terminal, what: &str, work: impl FnOnce() -> T) -> T {
+pub(in crate::commands::demo) fn during<T>(
+    terminal: &Terminal,
+    what: &str,
+    work: impl FnOnce() -> T,
+) -> T {
     if !terminal.shows_progress() {
         return work();
     }
@@ -104,19 +108,29 @@ fn tick(terminal: &Terminal, what: &str, done: &Mutex<bool>, wake: &Condvar) {
     terminal.finish_progress();
 }
 
+/// How long the parts of a night took, in seconds.
+pub(in crate::commands::demo) struct Night {
+    pub(in crate::commands::demo) know: f64,
+    /// To a state that opens; nothing where that and the merge are one command.
+    pub(in crate::commands::demo) open: Option<f64>,
+    pub(in crate::commands::demo) merge: f64,
+}
+
 /// The night of 2012 beside this run. Its figures: aws.amazon.com/message/680587.
-pub(super) fn nights(know: f64, undo: f64, context: &mut Context) -> Result<()> {
-    let (know, undo, all) = (
-        text::duration(know),
-        text::duration(undo),
-        text::duration(know + undo),
-    );
-    // Both in the middle are one command here.
+pub(in crate::commands::demo) fn nights(night: &Night, context: &mut Context) -> Result<()> {
+    let all = night.know + night.open.unwrap_or(0.0) + night.merge;
+    let [know, merge, all] = [night.know, night.merge, all].map(text::duration);
+    let open = night.open.map(text::duration);
+    let braces = match open {
+        Some(_) => [" ", " "],
+        None => ["\u{2510}", "\u{2518}"],
+    };
+    let open = open.unwrap_or_default();
     let rows = [
         ["", "24 December 2012", " ", "this run"],
         ["to know what had happened", "4.6 h", " ", &know],
-        ["to a state that opens", "9.7 h", "\u{2510}", ""],
-        ["to merge in what came since", "2.9 h", "\u{2518}", &undo],
+        ["to a state that opens", "9.7 h", braces[0], &open],
+        ["to merge in what came since", "2.9 h", braces[1], &merge],
         [
             "to let the service back in",
             "6.4 h",
@@ -130,6 +144,6 @@ pub(super) fn nights(know: f64, undo: f64, context: &mut Context) -> Result<()> 
         let line = format!("{:LABEL$}{what:<30}{then:>18}   {brace} {now}", "");
         context.sink.report(line.trim_end())?;
     }
-    let honest = "A fleet on one disk is no cloud region: compare the steps, not the machines.";
+    let honest = "One machine is no cloud region: compare the steps, not the machines.";
     context.sink.report(&format!("\n{honest}\n"))
 }

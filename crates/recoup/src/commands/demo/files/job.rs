@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::dice::Dice;
 use super::fleet::Fleet;
 use super::ledger::{Damage, Ledger, left_by};
+use crate::commands::demo::stage::dice::Dice;
 use crate::exit::{Failure, Result};
 
 /// Share of the fleet that is deleted, in thousandths: the 6.8 % of 24 December 2012, see

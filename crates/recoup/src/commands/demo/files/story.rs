@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Cancel;
 use serde_json::{Value, json};
 
 use super::build::build;
@@ -12,27 +11,20 @@ use super::control_plane::ControlPlane;
 use super::fleet::Fleet;
 use super::job::{self, Toll};
 use super::ledger::Ledger;
-use super::program::{Answer, Program, argument};
-use super::scratch::Scratch;
-use super::screen::{Row, during, show};
-use crate::context::Context;
+use crate::commands::demo::stage::Stage;
+use crate::commands::demo::stage::program::{Answer, argument};
+use crate::commands::demo::stage::screen::{Row, during};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::text::{self, count};
 
 /// How long the control plane works after it is known what the job did.
 const MEANWHILE: Duration = Duration::from_millis(1500);
 
-/// Between two looks at whether somebody asked to stop.
-const NAP: Duration = Duration::from_millis(50);
-
 /// Everything that the steps work on.
 pub(super) struct Story<'a> {
     pub(super) fleet: Fleet,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) scratch: &'a mut Scratch,
-    pub(super) program: Program,
-    pub(super) cancel: Arc<Cancel>,
-    pub(super) context: &'a mut Context,
+    pub(super) stage: Stage<'a>,
 }
 
 /// An undo that was run.
@@ -42,47 +34,12 @@ pub(super) struct Undone {
 }
 
 impl Story<'_> {
-    pub(super) fn show(&mut self, row: &Row<'_>) -> Result<()> {
-        self.stop_if_asked()?;
-        show(row, self.context)
-    }
-
-    fn stop_if_asked(&self) -> Result<()> {
-        match self.cancel.requested() {
-            true => Err(Failure {
-                message: "interrupted; the scratch directory was removed".to_owned(),
-                ..Failure::interrupted()
-            }),
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn wait(&self, time: Duration, what: &str) -> Result<()> {
-        let began = Instant::now();
-        during(&self.context.terminal, what, || {
-            while began.elapsed() < time {
-                self.stop_if_asked()?;
-                std::thread::sleep(NAP);
-            }
-            Ok(())
-        })
-    }
-
-    pub(super) fn run(&self, arguments: &[&str], also: Exit) -> Result<Answer> {
-        let what = format!("recoup {}", arguments[0]);
-        let answer = during(&self.context.terminal, &what, || {
-            self.program.run(arguments, also)
-        })?;
-        self.stop_if_asked()?;
-        Ok(answer)
-    }
-
     pub(super) fn build(&mut self) -> Result<()> {
         let began = Instant::now();
-        let built = during(&self.context.terminal, "building a fleet", || {
+        let built = during(&self.stage.context.terminal, "building a fleet", || {
             build(&self.fleet)
         })?;
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "build",
             label: "The fleet",
             lines: vec![format!(
@@ -100,16 +57,21 @@ impl Story<'_> {
 
     fn backup(&self) -> Result<Answer> {
         // Files come and go while they are read: what could not be read counts as partial.
-        self.run(&["backup", argument(&self.scratch.tree())?], Exit::Partial)
+        self.stage.run(
+            &["backup", argument(&self.stage.scratch.tree())?],
+            Exit::Partial,
+        )
     }
 
     /// The first backup, of a quiet fleet.
     pub(super) fn protect(&mut self) -> Result<String> {
         let answer = self.backup()?;
-        self.scratch.know_repository(&answer.text("init", "id")?);
+        self.stage
+            .scratch
+            .know_repository(&answer.text("init", "id")?);
         let snapshot = answer.text("summary", "snapshot")?;
         let (files, stored) = (answer.number("files")?, answer.number("new_bytes")?);
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "protect",
             label: "Protected",
             lines: vec![
@@ -129,10 +91,10 @@ impl Story<'_> {
 
     pub(super) fn mistake(&mut self, control_plane: &ControlPlane) -> Result<Toll> {
         let began = Instant::now();
-        let toll = during(&self.context.terminal, "a maintenance job", || {
-            job::run(&self.fleet, &self.ledger, &self.scratch.log())
+        let toll = during(&self.stage.context.terminal, "a maintenance job", || {
+            job::run(&self.fleet, &self.ledger, &self.stage.scratch.log())
         })?;
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "mistake",
             label: "The mistake",
             lines: vec![format!(
@@ -157,9 +119,9 @@ impl Story<'_> {
     pub(super) fn know(&mut self, before: &str) -> Result<(String, f64)> {
         let backup = self.backup()?;
         let after = backup.text("summary", "snapshot")?;
-        let diff = self.run(&["diff", before, &after], Exit::Ok)?;
+        let diff = self.stage.run(&["diff", before, &after], Exit::Ok)?;
         let seconds = backup.seconds + diff.seconds;
-        let log = std::fs::read_to_string(self.scratch.log())
+        let log = std::fs::read_to_string(self.stage.scratch.log())
             .map_err(|error| Failure::io("read the job's log", &error))?;
         let logged: HashSet<&str> = log.lines().collect();
         let path = |line: &Value| {
@@ -171,7 +133,7 @@ impl Story<'_> {
         let all = diff.of("change").count() as u64;
         let (deleted, changed) = (diff.number("deleted")?, diff.number("changed")?);
         let created = diff.number("created")?;
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "know",
             label: "Known",
             lines: vec![
@@ -200,11 +162,12 @@ impl Story<'_> {
     pub(super) fn meanwhile(&mut self, control_plane: &ControlPlane) -> Result<()> {
         let (began, start) = (Instant::now(), control_plane.counted());
         control_plane.owners_return();
-        self.wait(MEANWHILE, "the control plane goes on with what is left")?;
+        self.stage
+            .wait(MEANWHILE, "the control plane goes on with what is left")?;
         let end = control_plane.counted();
         let changes = end.changes - start.changes;
         let (errors, made_again) = (end.errors - start.errors, end.made_again - start.made_again);
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "meanwhile",
             label: "Meanwhile",
             lines: vec![format!(
@@ -224,9 +187,9 @@ impl Story<'_> {
         after: &str,
         control_plane: &ControlPlane,
     ) -> Result<Undone> {
-        let (tree, log) = (self.scratch.tree(), self.scratch.log());
+        let (tree, log) = (self.stage.scratch.tree(), self.stage.scratch.log());
         let start = control_plane.counted();
-        let answer = self.run(
+        let answer = self.stage.run(
             &[
                 "undo",
                 argument(&tree)?,
@@ -264,7 +227,7 @@ impl Story<'_> {
                 }
             ));
         }
-        self.show(&Row {
+        self.stage.show(&Row {
             step: "undo",
             label: "Taken back",
             lines,

@@ -15,7 +15,7 @@ const REMOVERS: usize = 16;
 
 /// Removed when it is dropped, unless it is kept.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(in crate::commands::demo) struct Scratch {
     path: PathBuf,
     keep: bool,
     /// The repository's id, when there is one: undo's work directories carry its first digits.
@@ -24,7 +24,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Makes one where temporary things go.
-    pub(super) fn new(keep: bool) -> Result<Self> {
+    pub(in crate::commands::demo) fn new(keep: bool) -> Result<Self> {
         let mut bytes = [0; 4];
         getrandom::fill(&mut bytes)
             .map_err(|error| Failure::failed(format!("choose a name: {error}")))?;
@@ -42,28 +42,32 @@ impl Scratch {
             keep,
             repository: None,
         };
-        for inner in [scratch.tree(), scratch.home(), scratch.temporary()] {
-            std::fs::create_dir(inner).map_err(failed)?;
-        }
+        scratch.make(&scratch.home())?;
         Ok(scratch)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Makes a directory in it.
+    pub(in crate::commands::demo) fn make(&self, inner: &Path) -> Result<()> {
+        std::fs::create_dir(inner)
+            .map_err(|error| Failure::io(format!("make {}", inner.display()), &error))
+    }
+
+    pub(in crate::commands::demo) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The tree that is protected.
-    pub(super) fn tree(&self) -> PathBuf {
+    pub(in crate::commands::demo) fn tree(&self) -> PathBuf {
         self.path.join("fleet")
     }
 
     /// Where the control plane prepares files: outside of the tree, on its file system.
-    pub(super) fn temporary(&self) -> PathBuf {
+    pub(in crate::commands::demo) fn temporary(&self) -> PathBuf {
         self.path.join("control-plane")
     }
 
     /// What the job logs that it touched.
-    pub(super) fn log(&self) -> PathBuf {
+    pub(in crate::commands::demo) fn log(&self) -> PathBuf {
         self.path.join("job.log")
     }
 
@@ -72,13 +76,13 @@ impl Scratch {
     }
 
     /// The wrapper that runs the program with this environment.
-    pub(super) fn wrapper(&self) -> PathBuf {
+    pub(in crate::commands::demo) fn wrapper(&self) -> PathBuf {
         self.path.join("recoup")
     }
 
     /// The environment in which the program knows nothing of the user's. The first backup makes key and
     /// repository there, as it would in the user's own home.
-    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+    pub(in crate::commands::demo) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let home = self.home();
         vec![
             ("HOME", home.clone().into()),
@@ -89,12 +93,12 @@ impl Scratch {
         ]
     }
 
-    pub(super) fn know_repository(&mut self, id: &str) {
+    pub(in crate::commands::demo) fn know_repository(&mut self, id: &str) {
         self.repository = Some(id.to_owned());
     }
 
     /// Writes the wrapper: what is kept is to be played with.
-    pub(super) fn write_wrapper(&self, program: &Path) -> Result<()> {
+    pub(in crate::commands::demo) fn write_wrapper(&self, program: &Path) -> Result<()> {
         use std::io::Write;
         let mut script = String::from(
             "#!/bin/sh\n# Recoup, on what the demo has left; it knows nothing of your own.\n\
@@ -113,7 +117,7 @@ impl Scratch {
     }
 
     /// The work directories of undos in this tree, which hold what was displaced, as a shell names them.
-    pub(super) fn work_directories(&self) -> Option<String> {
+    pub(in crate::commands::demo) fn work_directories(&self) -> Option<String> {
         let work = self.works().pop()?;
         let (short, _) = work.name.split_once('-')?;
         let place = work.path.parent()?;
@@ -154,7 +158,7 @@ impl Scratch {
     }
 
     /// Removes everything, if it is not to be kept.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(in crate::commands::demo) fn finish(mut self) -> Result<()> {
         if std::mem::replace(&mut self.keep, true) {
             return Ok(());
         }

@@ -15,9 +15,9 @@ use std::time::Duration;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::dice::Dice;
 use super::fleet::{self, Fleet};
 use super::ledger::Ledger;
+use crate::commands::demo::stage::dice::Dice;
 use crate::exit::{Failure, Result};
 
 const THREADS: u64 = 2;
