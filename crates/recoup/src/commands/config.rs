@@ -8,6 +8,7 @@ use crate::exit::{Exit, Result};
 use crate::output::sink::Sink;
 use crate::settings::config::{KEYS, variable};
 use crate::settings::directories::Directories;
+use crate::settings::on_incident::Telling;
 use crate::settings::{Global, SecretSource, Settings};
 
 #[derive(Debug, Args)]
@@ -81,6 +82,8 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         .map(|path| path.to_string_lossy().into_owned());
     let config = &settings.config;
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let on_incident = config.on_incident.clone().unwrap_or_default().0;
+    let told: Vec<String> = on_incident.iter().map(Telling::describe).collect();
     let line = json!({
         "config_file": settings.config_file.to_string_lossy(),
         "repo": repository.to_string_lossy(),
@@ -95,6 +98,7 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         "one_file_system": config.one_file_system.unwrap_or(false),
         "host": config.host,
         "tag": list(&config.tag),
+        "on_incident": told,
     });
     sink.json("config", &line)?;
     let state = if settings.config_file.exists() {
@@ -120,5 +124,6 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
     sink.line(&format!(
         "exclude      {}",
         list(&config.exclude).join(", ")
-    ))
+    ))?;
+    sink.line(&format!("on-incident  {}", told.join(", ")))
 }

@@ -26,6 +26,11 @@ pub(crate) fn path(bytes: &[u8]) -> String {
     text
 }
 
+/// Text as a shell reads it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Characters that make a name look like another one: bidirectional controls, line separators.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -152,6 +157,12 @@ pub(crate) fn mode(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shells_read_quoted_text_as_it_is() {
+        assert_eq!(quoted("/a b/c"), "'/a b/c'");
+        assert_eq!(quoted("/it's"), r"'/it'\''s'");
+    }
 
     #[test]
     fn numbers_are_written_for_people() {

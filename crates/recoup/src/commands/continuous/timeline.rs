@@ -172,9 +172,9 @@ fn show(rows: &[Row], context: &mut Context) -> Result<()> {
                 ))?;
             }
             What::Incident(incident) => {
-                let line = super::incidents::IncidentLine::new(incident, b"");
+                let line = super::incident_line::IncidentLine::new(incident, b"");
                 context.sink.json("incident", &line)?;
-                let words = super::incidents::words(incident);
+                let words = super::incident_line::words(incident);
                 context.sink.line(&format!("{time}  ** {words}"))?;
             }
             What::Dismissed(dismissal) => show_dismissed(row.time, dismissal, context)?,
@@ -197,7 +197,7 @@ fn show_dismissed(time: Timestamp, dismissal: &Dismissal, context: &mut Context)
         "reason": dismissal.reason,
     });
     context.sink.json("dismissed", &line)?;
-    let words = super::incidents::dismissed(time, dismissal);
+    let words = super::incident_line::dismissed(time, dismissal);
     let (time, number) = (text::local(time), dismissal.incident);
     context
         .sink
