@@ -98,31 +98,26 @@ fn folded(text: &str) -> String {
 }
 
 fn encoded(text: &str) -> String {
-    // 75 characters at most for a word, of which 12 are its frame.
-    const BYTES: usize = 45;
-    let mut words: Vec<Vec<u8>> = vec![Vec::new()];
+    // Also the first line, behind the name of the header, stays below the 78 of a line.
+    const WORD: usize = 55;
+    let mut words = vec![String::new()];
     for c in text.chars() {
         let mut buffer = [0; 4];
-        let bytes = c.encode_utf8(&mut buffer).as_bytes();
-        if words[words.len() - 1].len() + bytes.len() > BYTES {
-            words.push(Vec::new());
+        let bytes = c.encode_utf8(&mut buffer).bytes();
+        let piece: String = match c {
+            ' ' => "_".to_owned(),
+            c if c.is_ascii_alphanumeric() => c.to_string(),
+            _ => bytes.map(|b| format!("={b:02X}")).collect(),
+        };
+        // No character is torn apart.
+        if words[words.len() - 1].len() + piece.len() > WORD {
+            words.push(String::new());
         }
         let last = words.len() - 1;
-        words[last].extend_from_slice(bytes);
+        words[last].push_str(&piece);
     }
-    let word = |bytes: &Vec<u8>| {
-        let hex = bytes.iter().map(|b| match b {
-            b' ' => "_".to_owned(),
-            b if b.is_ascii_alphanumeric() => char::from(*b).to_string(),
-            b => format!("={b:02X}"),
-        });
-        hex.collect::<String>()
-    };
-    words
-        .iter()
-        .map(|bytes| format!("=?utf-8?Q?{}?=", word(bytes)))
-        .collect::<Vec<_>>()
-        .join("\n ")
+    let framed = words.iter().map(|word| format!("=?utf-8?Q?{word}?="));
+    framed.collect::<Vec<_>>().join("\n ")
 }
 
 /// Text of any bytes and any length in short lines of ASCII (RFC 2045, 6.7).
@@ -151,4 +146,87 @@ fn quoted_printable(text: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(title: &str, text: &str) -> String {
+        let message = Message {
+            id: "recoup.7\n.x@y".to_owned(),
+            date: "Tue, 24 Nov 2026 20:24:20 +0000".to_owned(),
+            host: "web1\r\nBcc: eve".to_owned(),
+            title: title.to_owned(),
+            text: text.to_owned(),
+            ..Message::default()
+        };
+        let to = ["ann@example.org".to_owned(), "root".to_owned()];
+        write(&message, None, &to)
+    }
+
+    #[test]
+    fn a_letter_is_whole() {
+        assert_eq!(
+            letter("80 files gone", "Größe = 1\n.\nFrom me \n"),
+            "From: Recoup <recoup@web1Bcceve>\n\
+             To: ann@example.org,\n root\n\
+             Subject: 80 files gone\n\
+             Date: Tue, 24 Nov 2026 20:24:20 +0000\n\
+             Message-ID: <recoup.7.xy@web1Bcceve>\n\
+             Auto-Submitted: auto-generated\n\
+             MIME-Version: 1.0\n\
+             Content-Type: text/plain; charset=utf-8\n\
+             Content-Transfer-Encoding: quoted-printable\n\
+             \n\
+             Gr=C3=B6=C3=9Fe =3D 1\n=2E\n=46rom me=20\n"
+        );
+    }
+
+    #[test]
+    fn subjects_stay_in_their_header() {
+        for (title, lines) in [
+            ("a\r\nBcc: eve@example.org", 1),
+            ("a\n\nbody", 1),
+            ("=?utf-8?Q?x?=", 1),
+            (&"word ".repeat(40), 3),
+            (&"é".repeat(500), 23),
+            (&"x".repeat(500), 4),
+        ] {
+            let letter = letter(title, "");
+            let (head, body) = letter.split_once("\n\n").unwrap();
+            assert_eq!(body, "", "{head}");
+            assert!(head.is_ascii() && !head.contains('\r'), "{head}");
+            assert!(head.lines().all(|line| line.len() <= 998), "{head}");
+            let after = head.split("Subject: ").nth(1).unwrap();
+            let subject = after.split("\nDate: ").next().unwrap();
+            let folded: Vec<&str> = subject.lines().collect();
+            assert_eq!(folded.len(), lines, "{subject}");
+            assert!(folded.iter().all(|line| line.len() <= 78), "{subject}");
+            assert!(folded[1..].iter().all(|line| line.starts_with(' ')));
+            assert!(!subject.contains("Bcc:"), "{subject}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_plain() {
+        for good in ["root", "ann@example.org", "a.b+c@x-y.example"] {
+            assert_eq!(address(good).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "-t",
+            "a b@x",
+            "a@b\nBcc: c",
+            "a,b@x",
+            "<a@b>",
+            "a@",
+            "@b",
+            "a@b@c",
+            "ä@b",
+            "|sh",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
 }
