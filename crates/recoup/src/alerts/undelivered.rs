@@ -16,7 +16,7 @@ pub(crate) struct Undelivered {
     /// In words, without secrets.
     pub(crate) way: String,
     pub(crate) source: String,
-    pub(crate) incident: String,
+    pub(crate) incident: u64,
     pub(crate) reason: String,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn record(state: &Path, way: &Way, source: &str, attempt: &Attempt<'_
         time: text::rfc3339(text::timestamp(jiff::Timestamp::now())),
         way: text::path(way.describe().as_bytes()),
         source: source.to_owned(),
-        incident: attempt.message.fact("id").to_owned(),
+        incident: attempt.message.fact("id").parse().unwrap_or_default(),
         reason: text::path(error.reason.as_bytes()),
     };
     if let (Some(folder), Ok(line)) = (path.parent(), serde_json::to_vec(&undelivered)) {

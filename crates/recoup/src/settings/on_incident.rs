@@ -260,3 +260,135 @@ fn meant(unknown: &str, keys: &[&str]) -> String {
         None => format!(": there are {}", keys.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::config::Config;
+
+    use super::*;
+
+    fn parse(text: &str) -> Vec<Telling> {
+        let config = Config::parse(text, Path::new("c.toml")).unwrap();
+        config.on_incident.unwrap().0
+    }
+
+    #[test]
+    fn a_command_stays_a_command() {
+        for text in [
+            "on-incident = \"mail me\"",
+            "on-incident = { command = \"mail me\" }",
+            "on-incident = [\"mail me\"]",
+            "[[on-incident]]\ncommand = \"mail me\"\nlevel = \"notice\"",
+        ] {
+            let telling = Telling {
+                way: Way::Command("mail me".to_owned()),
+                level: Level::Notice,
+            };
+            assert_eq!(parse(text), [telling], "{text}");
+        }
+        assert_eq!(parse("on-incident = []"), []);
+    }
+
+    #[test]
+    fn every_way_can_be_told() {
+        let tellings = parse(
+            "[[on-incident]]\nwebhook = \"https://ntfy.example.org/SECRET\"\nlevel = \"alarm\"\n\
+             headers = { Authorization = \"Bearer SECRET\" }\nbody = '{\"text\": \"{{title}}\"}'\n\
+             timeout = 5\nca = \"ca.pem\"\n\
+             [[on-incident]]\nmail = [\"ann@example.org\", \"root\"]\nfrom = \"recoup@example.org\"\n\
+             sendmail = \"msmtp\"\n\
+             [[on-incident]]\ndesktop = true\n",
+        );
+        let described: Vec<String> = tellings.iter().map(Telling::describe).collect();
+        assert_eq!(
+            described,
+            [
+                "webhook https://ntfy.example.org (alarms)",
+                "mail to ann@example.org, root",
+                "desktop"
+            ]
+        );
+        assert!(!format!("{tellings:?}").contains("SECRET"));
+    }
+
+    #[test]
+    fn mistakes_are_named_by_line_and_show_no_secret() {
+        for (table, line, words) in [
+            ("webhok = \"https://SECRET\"", 3, "did you mean `webhook`?"),
+            ("webhook = \"SECRET\"", 3, "begin it with https://"),
+            ("webhook = \"https://SECRET@h/\"", 3, "Authorization"),
+            ("webhook = [\"https://SECRET\"]", 3, "`webhook` is text"),
+            (
+                "webhook = \"https://h/SECRET\"\nheader = \"SECRET\"",
+                3,
+                "did you mean `headers`?",
+            ),
+            (
+                "webhook = \"https://h/\"\nheaders = \"SECRET\"",
+                3,
+                "`headers` is a table",
+            ),
+            (
+                "webhook = \"https://h/\"\nheaders = { A = [\"SECRET\"] }",
+                3,
+                "quotation marks",
+            ),
+            (
+                "webhook = \"https://h/\"\nheaders = { A = \"SECRET\\nB: 1\" }",
+                3,
+                "line break",
+            ),
+            (
+                "webhook = \"https://h/\"\nbody = \"{{SECRET}}\"",
+                3,
+                "places are",
+            ),
+            (
+                "webhook = \"https://h/\"\nbody = '{\"SECRET\": {{title}}}'",
+                3,
+                "begins like JSON",
+            ),
+            (
+                "webhook = \"https://h/\"\ntimeout = 0",
+                3,
+                "1 to 120 seconds",
+            ),
+            (
+                "command = \"SECRET\"\nlevel = \"pin\"",
+                3,
+                "`level` is \"notice\" or \"alarm\"",
+            ),
+            ("command = \"SECRET\"\nmail = \"a@b\"", 3, "stand together"),
+            ("command = \" \"", 3, "empty"),
+            ("mail = \"ann\\nBcc: SECRET\"", 3, "no mail address"),
+            ("mail = []", 3, "names nobody"),
+            (
+                "mail = \"a@b\"\nheaders = { A = \"SECRET\" }",
+                3,
+                "`mail` has no `headers`",
+            ),
+            ("desktop = false", 3, "left out"),
+            (
+                "level = \"alarm\"",
+                3,
+                "names one of command, webhook, mail, desktop",
+            ),
+        ] {
+            let text = format!("repo = \"/x\"\n\n[[on-incident]]\n{table}\n");
+            let failure = Config::parse(&text, Path::new("c.toml")).unwrap_err();
+            let said = format!("{} {}", failure.message, failure.hint.unwrap_or_default());
+            assert!(
+                said.starts_with(&format!("c.toml, line {line}: on-incident: ")),
+                "{said}"
+            );
+            assert!(said.contains(words), "{words}: {said}");
+            assert!(!said.contains("SECRET") && !said.contains('\n'), "{said}");
+        }
+        let other = "on-incident = 3".to_owned();
+        let failure = Config::parse(&other, Path::new("c.toml")).unwrap_err();
+        assert!(
+            failure.message.contains("a command, a table or a list"),
+            "{failure:?}"
+        );
+    }
+}

@@ -9,3 +9,4 @@ mod contract;
 mod roots;
 mod stops;
 mod alarms;
+mod telling;
