@@ -25,11 +25,23 @@ const OWN_HEADERS: [&str; 6] = [
     "te",
 ];
 
+type Header = (HeaderName, HeaderValue);
+
+/// Where a message is posted.
+#[derive(Clone, PartialEq, Eq)]
+enum Address {
+    Given(Uri),
+    /// In the first line of a file, which is read each time.
+    File(PathBuf),
+}
+
 /// Where a message is posted, and how.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
-    address: Uri,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    address: Address,
+    headers: Vec<Header>,
+    /// More of them, each on a line of its own: secrets that are not to stand beside the rest.
+    pub headers_file: Option<PathBuf>,
     /// What is posted; the line of JSON where there is none.
     pub body: Option<Template>,
     /// Certificate authorities, in place of the system's.
@@ -50,47 +62,88 @@ impl std::fmt::Debug for Webhook {
 impl Webhook {
     /// Posts to an address.
     pub fn new(address: &str) -> Result<Self, DeliveryError> {
-        Ok(Self {
-            address: checked(address)?,
+        checked(address).map(|address| Self::to(Address::Given(address)))
+    }
+
+    /// Posts to the address that is the first line of a file.
+    pub fn of_file(path: PathBuf) -> Self {
+        Self::to(Address::File(path))
+    }
+
+    fn to(address: Address) -> Self {
+        Self {
+            address,
             headers: Vec::new(),
+            headers_file: None,
             body: None,
             authorities: None,
             timeout: TIMEOUT,
             heeds_proxies: true,
-        })
+        }
+    }
+
+    /// The files that it is made of.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let address = match &mut self.address {
+            Address::File(path) => Some(path),
+            Address::Given(_) => None,
+        };
+        let others = [self.headers_file.as_mut(), self.authorities.as_mut()];
+        address.into_iter().chain(others.into_iter().flatten())
     }
 
     /// Sends a header with every request.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), DeliveryError> {
-        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            DeliveryError::new("`headers` has a name that is none: use letters, digits and hyphens")
-        })?;
-        if OWN_HEADERS.contains(&known.as_str()) {
-            return Err(DeliveryError::new(format!(
-                "`headers` sets {known}, which every request has by itself: leave it out"
-            )));
-        }
-        let mut value = HeaderValue::from_str(value).map_err(|_| {
-            DeliveryError::new(format!(
-                "the value of the header {known} has a line break or another control character: \
-                 take it out"
-            ))
-        })?;
-        value.set_sensitive(true);
-        self.headers.push((known, value));
+        self.headers.push(checked_header(name, value)?);
         Ok(())
     }
 
     /// The address, without what may be secret in it.
     pub fn describe(&self) -> String {
-        let scheme = self.address.scheme_str().unwrap_or_default();
-        let place = self.address.authority().map_or("", |place| place.as_str());
-        format!("webhook {scheme}://{place}")
+        match &self.address {
+            Address::Given(address) => {
+                let scheme = address.scheme_str().unwrap_or_default();
+                let place = address.authority().map_or("", |place| place.as_str());
+                format!("webhook {scheme}://{place}")
+            }
+            Address::File(path) => format!("webhook of {}", path.display()),
+        }
     }
 
     /// What tells it from every other: not to be shown.
     pub(crate) fn identity(&self) -> String {
-        self.address.to_string()
+        match &self.address {
+            Address::Given(address) => address.to_string(),
+            Address::File(_) => self.describe(),
+        }
+    }
+
+    fn address(&self) -> Result<Uri, Undelivered> {
+        match &self.address {
+            Address::Given(address) => Ok(address.clone()),
+            Address::File(path) => {
+                let text = secrets(path)?;
+                let line = text.lines().next().unwrap_or_default().trim();
+                checked(line).map_err(|error| misread(path, &error))
+            }
+        }
+    }
+
+    /// Those that were given, and those of the file.
+    fn headers(&self) -> Result<Vec<Header>, Undelivered> {
+        let mut headers = self.headers.clone();
+        let Some(path) = &self.headers_file else {
+            return Ok(headers);
+        };
+        for line in secrets(path)?
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+        {
+            let (name, value) = line.split_once(':').unwrap_or(("", line));
+            let header = checked_header(name.trim(), value.trim());
+            headers.push(header.map_err(|error| misread(path, &error))?);
+        }
+        Ok(headers)
     }
 
     /// Posts a message once. Redirects are not followed: they would take the secrets elsewhere.
@@ -99,22 +152,24 @@ impl Webhook {
             Some(template) => (template.fill(message), template.content_type()),
             None => (message.json.clone(), "application/json"),
         };
-        let mut request = http::Request::post(self.address.clone());
-        if !self.headers.iter().any(|(name, _)| *name == "content-type") {
+        let (address, headers) = (self.address()?, self.headers()?);
+        let is_safe = address.scheme_str() == Some("https");
+        let mut request = http::Request::post(address);
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", kind);
         }
-        for (name, value) in &self.headers {
+        for (name, value) in &headers {
             request = request.header(name, value);
         }
         let request = request
             .body(body)
             .map_err(|_| Undelivered::for_good("the request can't be made"))?;
-        let answer = self.agent()?.run(request);
+        let answer = self.agent(is_safe)?.run(request);
         let answer = answer.map_err(|error| self.words(&error))?;
         judge(answer.status())
     }
 
-    fn agent(&self) -> Result<Agent, Undelivered> {
+    fn agent(&self, is_safe: bool) -> Result<Agent, Undelivered> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -127,9 +182,10 @@ impl Webhook {
         } else {
             config.proxy(None)
         };
-        let config = match self.address.scheme_str() {
-            Some("https") => config.tls_config(tls(self.authorities.as_deref())?),
-            _ => config,
+        let config = if is_safe {
+            config.tls_config(tls(self.authorities.as_deref())?)
+        } else {
+            config
         };
         Ok(config.build().new_agent())
     }
@@ -173,6 +229,35 @@ fn checked(address: &str) -> Result<Uri, DeliveryError> {
         ));
     }
     Ok(uri)
+}
+
+fn checked_header(name: &str, value: &str) -> Result<Header, DeliveryError> {
+    let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+        DeliveryError::new("`headers` has a name that is none: use letters, digits and hyphens")
+    })?;
+    if OWN_HEADERS.contains(&known.as_str()) {
+        return Err(DeliveryError::new(format!(
+            "`headers` sets {known}, which every request has by itself: leave it out"
+        )));
+    }
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        DeliveryError::new(format!(
+            "the value of the header {known} has a line break or another control character: \
+             take it out"
+        ))
+    })?;
+    value.set_sensitive(true);
+    Ok((known, value))
+}
+
+fn misread(path: &Path, error: &DeliveryError) -> Undelivered {
+    Undelivered::for_good(format!("{}: {error}", path.display()))
+}
+
+/// The text of a file that holds secrets; of errors only its name.
+fn secrets(path: &Path) -> Result<String, Undelivered> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Undelivered::for_now(format!("can't read {}: {error}", path.display())))
 }
 
 /// What a status means: only 2xx says that the message was taken.

@@ -81,6 +81,35 @@ fn the_line_of_json_is_posted() {
 }
 
 #[test]
+fn secrets_can_stand_in_files() {
+    let receiver = Receiver::start(vec![ok()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (address, headers) = (folder.path().join("address"), folder.path().join("headers"));
+    std::fs::write(&address, format!("{}\n", receiver.url("/SECRET"))).unwrap();
+    std::fs::write(&headers, "Authorization: Bearer a:b\n\nX-Key: 1\n").unwrap();
+    let mut hook = Webhook::of_file(address.clone());
+    hook.heeds_proxies = false;
+    hook.headers_file = Some(headers.clone());
+    hook.deliver(&message("a")).unwrap();
+    let request = &receiver.requests()[0];
+    assert_eq!(request.first, "POST /SECRET HTTP/1.1");
+    let lines = request.headers.join("\n").to_ascii_lowercase();
+    assert!(lines.contains("authorization: bearer a:b") && lines.contains("x-key: 1"));
+    assert!(hook.describe().ends_with("/address"));
+    for (path, text) in [
+        (&headers, "SECRET"),
+        (&headers, "Host: SECRET"),
+        (&address, "SECRET"),
+    ] {
+        std::fs::write(path, text).unwrap();
+        let error = hook.deliver(&message("a")).unwrap_err().to_string();
+        assert!(!error.contains("SECRET"), "{error}");
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[test]
 fn a_template_is_filled_and_names_stay_inside() {
     let receiver = Receiver::start(vec![ok()]).unwrap();
     let mut hook = hook(&receiver.url("/"));

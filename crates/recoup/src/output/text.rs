@@ -26,9 +26,14 @@ pub(crate) fn path(bytes: &[u8]) -> String {
     text
 }
 
-/// Text as a shell reads it.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+/// A word as a shell reads it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Characters that make a name look like another one: bidirectional controls, line separators.
@@ -159,9 +164,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shells_read_quoted_text_as_it_is() {
-        assert_eq!(quoted("/a b/c"), "'/a b/c'");
-        assert_eq!(quoted("/it's"), r"'/it'\''s'");
+    fn shells_read_words_as_they_are() {
+        assert_eq!(shell_word("/a/b.c"), "/a/b.c");
+        assert_eq!(shell_word("/a b/c"), "'/a b/c'");
+        assert_eq!(shell_word("/it's"), r"'/it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) const FACTS: [&str; 12] = [
     "process", "next",
 ];
 
-/// The four ways; one of these keys each table has.
-const WAYS: [&str; 4] = ["command", "webhook", "mail", "desktop"];
+/// The ways; one of these keys each table has.
+const WAYS: [&str; 5] = ["command", "webhook", "webhook-file", "mail", "desktop"];
 
 /// Who is told of what.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,14 +44,16 @@ impl OnIncident {
     /// Paths become absolute.
     pub(crate) fn expand(&mut self, expand: impl Fn(&Path) -> PathBuf) {
         for telling in &mut self.0 {
-            let path = match &mut telling.way {
-                Way::Webhook(hook) => &mut hook.authorities,
-                Way::Mail(mail) => &mut mail.program,
-                Way::Command(_) | Way::Desktop => &mut None,
-            };
-            // A name without a slash is a program of the search path.
-            if let Some(path) = path.as_mut().filter(|path| path.components().count() > 1) {
-                *path = expand(path);
+            match &mut telling.way {
+                Way::Webhook(hook) => hook.paths_mut().for_each(|path| *path = expand(path)),
+                Way::Mail(mail) => {
+                    // A name without a slash is a program of the search path.
+                    let path = mail.program.as_mut();
+                    if let Some(path) = path.filter(|path| path.components().count() > 1) {
+                        *path = expand(path);
+                    }
+                }
+                Way::Command(_) | Way::Desktop => {}
             }
         }
     }
@@ -142,7 +144,7 @@ impl Telling {
         };
         let way = match way {
             "command" => command(fields.text("command")?.unwrap_or_default())?,
-            "webhook" => webhook(&mut fields)?,
+            "webhook" | "webhook-file" => webhook(&mut fields)?,
             "mail" => mail(&mut fields)?,
             _ => match fields.table.remove("desktop") {
                 Some(Value::Boolean(true)) => Way::Desktop,
@@ -165,8 +167,11 @@ fn command(line: String) -> Result<Way, String> {
 }
 
 fn webhook(fields: &mut Fields) -> Result<Way, String> {
-    let address = fields.text("webhook")?.unwrap_or_default();
-    let mut hook = Webhook::new(&address).map_err(words)?;
+    let mut hook = match fields.text("webhook-file")? {
+        Some(path) => Webhook::of_file(PathBuf::from(path)),
+        None => Webhook::new(&fields.text("webhook")?.unwrap_or_default()).map_err(words)?,
+    };
+    hook.headers_file = fields.text("headers-file")?.map(PathBuf::from);
     match fields.table.remove("headers") {
         None => {}
         Some(Value::Table(headers)) => {
@@ -230,7 +235,9 @@ impl Fields {
     /// Nothing may be left that nobody reads.
     fn end(self) -> Result<(), String> {
         let keys: &[&str] = match self.way {
-            "webhook" => &["level", "headers", "body", "ca", "timeout"],
+            "webhook" | "webhook-file" => {
+                &["level", "headers", "headers-file", "body", "ca", "timeout"]
+            }
             "mail" => &["level", "from", "sendmail"],
             _ => &["level"],
         };
@@ -371,7 +378,7 @@ mod tests {
             (
                 "level = \"alarm\"",
                 3,
-                "names one of command, webhook, mail, desktop",
+                "names one of command, webhook, webhook-file, mail",
             ),
         ] {
             let text = format!("repo = \"/x\"\n\n[[on-incident]]\n{table}\n");

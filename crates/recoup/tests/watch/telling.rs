@@ -80,7 +80,7 @@ fn everybody_is_told_of_an_alarm() {
         "Subject: Recoup alarm on ",
         "Last good point   ",
         "removed within",
-        "recoup undo --incident 1 '",
+        "recoup undo --incident 1 /",
     ] {
         assert!(text.contains(part), "{part}: {letter}");
     }

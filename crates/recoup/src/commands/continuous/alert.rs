@@ -95,7 +95,7 @@ fn commands(incident: &Incident, source: &[u8]) -> (String, String) {
     // With escapes it would be another path. A store has no path.
     let is_sayable = shown.as_bytes() == source && source.starts_with(b"/");
     let place = if is_sayable {
-        format!(" {}", text::quoted(&shown))
+        format!(" {}", text::shell_word(&shown))
     } else {
         String::new()
     };
@@ -141,4 +141,78 @@ fn letter(incident: &Incident, source: &[u8], host: &str) -> String {
         changed = text::count(incident.changed),
         before = incident.before.short(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use model::incident::Actor;
+    use model::{SnapshotId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn names_break_out_of_no_line() {
+        let hostile = "rm\r\nBcc: eve@example.org\u{1b}[2J\u{202e}\u{2028}\0";
+        let incident = Incident {
+            number: 3,
+            level: Level::Alarm,
+            rule: "lost".to_owned(),
+            about: format!("80 files under {hostile} removed"),
+            from: Timestamp::default(),
+            to: Timestamp::default(),
+            before: SnapshotId([0xab; SnapshotId::LEN]),
+            after: SnapshotId([0; SnapshotId::LEN]),
+            keys: 80,
+            deleted: 80,
+            changed: 0,
+            actor: Some(Actor {
+                pid: 7,
+                comm: hostile.to_owned(),
+                command: hostile.to_owned(),
+                exe: hostile.to_owned(),
+                ..Actor::default()
+            }),
+            points: (1, 2),
+        };
+        let source = format!("/home/{hostile}\u{a0}");
+        for source in [source.as_bytes(), b"/home/it's \xff"] {
+            let message = message(&incident, source, hostile);
+            let facts: String = message
+                .fields
+                .iter()
+                .map(|(_, value)| value.as_str())
+                .collect();
+            for text in [&message.title, &message.json, &facts] {
+                let is_broken = |c: char| c.is_control() || matches!(c, '\u{202e}' | '\u{2028}');
+                // In JSON they may stand in a string, where they end nothing.
+                let is_json = text.starts_with('{');
+                assert!(!text.contains(|c: char| is_broken(c) && !(is_json && !c.is_control())));
+            }
+            assert!(!message.text.lines().any(|line| line.starts_with("Bcc")));
+            assert!(message.text.lines().count() < 25, "{}", message.text);
+            // What can't be said in a shell is left out; the number alone finds it.
+            assert_eq!(message.fact("next"), "recoup incidents show 3");
+        }
+        let message = message(&incident, b"/home/it's", "web1");
+        assert_eq!(
+            message.fact("next"),
+            r"recoup incidents show 3 '/home/it'\''s'"
+        );
+        for part in [
+            "that somebody should look at now.",
+            "Last good point   abababab,",
+            "(pid 7)",
+            r"recoup undo --incident 3 '/home/it'\''s' --dry-run",
+        ] {
+            assert!(message.text.contains(part), "{part}: {}", message.text);
+        }
+    }
+
+    #[test]
+    fn templates_know_every_fact_and_no_other() {
+        let incident = crate::commands::continuous::trial::nothing();
+        let facts = facts(&incident, b"/test");
+        let names: Vec<&str> = facts.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, crate::settings::on_incident::FACTS);
+    }
 }

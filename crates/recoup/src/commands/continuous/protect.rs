@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
     if manager == Manager::None {
         let words: Vec<String> = std::iter::once(program.display().to_string())
             .chain(arguments)
-            .map(|word| shell_word(&word))
+            .map(|word| text::shell_word(&word))
             .collect();
         let command = words.join(" ");
         let line = json!({ "watched": false, "service": null, "command": command });
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
         return Ok(exit);
     }
     let name = service::unit_name(source);
-    let unit = service::unit_text(&program, &arguments, &root);
+    let unit = service::unit_text(manager, &program, &arguments, &root);
     let path = service::install(manager, &config_home(), &name, &unit)?;
     let line = json!({ "watched": true, "service": name });
     context.sink.json("protect", &line)?;
@@ -92,15 +92,6 @@ fn watch_arguments(root: &Path, context: &Context) -> Vec<String> {
         _ => {}
     }
     words
-}
-
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn config_home() -> PathBuf {

@@ -94,22 +94,7 @@ fn took(way: &Way) -> &'static str {
 }
 
 fn message(host: &str) -> Message {
-    let now = context::timestamp();
-    let nothing = Incident {
-        number: 0,
-        level: Level::Alarm,
-        rule: "test".to_owned(),
-        about: "this is a test, nothing happened".to_owned(),
-        from: now,
-        to: now,
-        before: SnapshotId([0; SnapshotId::LEN]),
-        after: SnapshotId([0; SnapshotId::LEN]),
-        keys: 0,
-        deleted: 0,
-        changed: 0,
-        actor: None,
-        points: (0, 0),
-    };
+    let nothing = nothing();
     let line = IncidentLine::of_test(&nothing, b"/test");
     let shown = text::path(host.as_bytes());
     Message {
@@ -130,5 +115,25 @@ fn message(host: &str) -> Message {
             ("RECOUP_TEST", "1".to_owned()),
         ],
         ..alert::stamped(host)
+    }
+}
+
+/// What is told in a test.
+pub(super) fn nothing() -> Incident {
+    let now = context::timestamp();
+    Incident {
+        number: 0,
+        level: Level::Alarm,
+        rule: "test".to_owned(),
+        about: "this is a test, nothing happened".to_owned(),
+        from: now,
+        to: now,
+        before: SnapshotId([0; SnapshotId::LEN]),
+        after: SnapshotId([0; SnapshotId::LEN]),
+        keys: 0,
+        deleted: 0,
+        changed: 0,
+        actor: None,
+        points: (0, 0),
     }
 }

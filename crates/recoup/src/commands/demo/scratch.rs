@@ -104,12 +104,12 @@ impl Scratch {
         for (name, value) in self.environment() {
             script.push_str(&format!(
                 "  {name}={} \\\n",
-                text::quoted(&value.to_string_lossy())
+                text::shell_word(&value.to_string_lossy())
             ));
         }
         script.push_str(&format!(
             "  {} \"$@\"\n",
-            text::quoted(&program.to_string_lossy())
+            text::shell_word(&program.to_string_lossy())
         ));
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o700);
