@@ -97,7 +97,7 @@ impl Outbox {
         };
         if lane.thread.is_none() {
             self.give_up(way, &message, "the system has no thread for it");
-        } else if let Err(message) = lane.queue.push(message) {
+        } else if let Some(message) = lane.queue.push(message) {
             self.give_up(way, &message, "too many messages wait already");
         }
     }
@@ -174,7 +174,7 @@ impl Worker {
             (self.report)(&Attempt {
                 way: self.number,
                 message,
-                result: result.as_ref().map(|()| ()),
+                result: result.as_ref().copied(),
                 earlier,
                 again,
             });
@@ -203,14 +203,14 @@ struct State {
 
 impl Queue {
     /// Puts a message at the end; gives it back where the queue is full.
-    fn push(&self, message: Message) -> Result<(), Message> {
+    fn push(&self, message: Message) -> Option<Message> {
         let mut state = self.lock();
         if state.waiting.len() > QUEUE {
-            return Err(message);
+            return Some(message);
         }
         state.waiting.push_back(message);
         self.news.notify_all();
-        Ok(())
+        None
     }
 
     /// Waits for a message, which stays in the queue; `None` if there will be none.

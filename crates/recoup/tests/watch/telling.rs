@@ -164,7 +164,14 @@ fn hostile_names_break_out_of_nothing() {
     // The directory that is lost has the name of a header, of a link and of a bit of JSON.
     let name = "x\nBcc: eve@example.org\n\n\",\"channel\":\"#all\u{1b}[2J<!channel>";
     let tree = home.path("tree");
-    std::fs::rename(tree.join("a"), tree.join(name)).unwrap();
+    std::fs::create_dir(tree.join(name)).unwrap();
+    for number in 1..=80 {
+        std::fs::write(
+            tree.join(name).join(format!("f{number}")),
+            format!("x {number}"),
+        )
+        .unwrap();
+    }
     let mut watching = home.watch(&["--every", "1"]);
     watching.ready();
     for number in 1..=80 {
