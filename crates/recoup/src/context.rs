@@ -7,6 +7,7 @@ use model::{Snapshot, Timestamp};
 use repository::Stored;
 
 use crate::access::open::{self, Opened};
+use crate::alerts::Alerts;
 use crate::exit::Result;
 use crate::names::select::Listing;
 use crate::output::sink::Sink;
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) sink: Sink,
     pub(crate) terminal: Arc<Terminal>,
+    /// Who is told of incidents, and what is on its way to them.
+    pub(crate) alerts: Option<Alerts>,
     /// Questions are answered with yes.
     pub(crate) yes: bool,
 }
@@ -31,6 +34,7 @@ impl Context {
             settings: Settings::resolve(global)?,
             sink: Sink::new(global.json, global.quiet),
             terminal,
+            alerts: None,
             yes: global.yes,
         })
     }

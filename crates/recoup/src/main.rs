@@ -9,6 +9,7 @@ mod names;
 mod settings;
 mod access;
 mod signals;
+mod alerts;
 mod context;
 mod commands;
 mod cli;

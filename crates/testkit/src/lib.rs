@@ -1,5 +1,5 @@
 //! Fixtures for tests: trees of every odd kind, pictures of trees and snapshots that can be compared,
-//! repositories on any storage, repeatable randomness.
+//! repositories on any storage, repeatable randomness, a server that remembers what it was asked.
 //!
 //! A dev-dependency only. Pictures are taken with code of their own: neither the scan nor the restore
 //! that they judge has a part in them. Modules are listed in reading order.
@@ -9,6 +9,7 @@ pub mod tree;
 pub mod picture;
 pub mod snapshot;
 pub mod lab;
+pub mod receiver;
 
 pub use lab::{Lab, options};
 pub use picture::{Picture, Shot};

@@ -8,6 +8,7 @@ use crate::exit::{Exit, Result};
 use crate::output::sink::Sink;
 use crate::settings::config::{KEYS, variable};
 use crate::settings::directories::Directories;
+use crate::settings::on_incident::Telling;
 use crate::settings::{Global, SecretSource, Settings};
 
 #[derive(Debug, Args)]
@@ -85,6 +86,8 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         .map(|it| it.to_string_lossy().into_owned())
         .collect();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let on_incident = config.on_incident.clone().unwrap_or_default().0;
+    let told: Vec<String> = on_incident.iter().map(Telling::describe).collect();
     let line = json!({
         "config_file": settings.config_file.to_string_lossy(),
         "repo": repository.to_string_lossy(),
@@ -101,6 +104,7 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         "tag": list(&config.tag),
         "etcd_user": config.etcd_user,
         "protect": protect,
+        "on_incident": told,
     });
     sink.json("config", &line)?;
     let state = if settings.config_file.exists() {
@@ -127,5 +131,6 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         "exclude      {}",
         list(&config.exclude).join(", ")
     ))?;
-    sink.line(&format!("protect      {}", protect.join(", ")))
+    sink.line(&format!("protect      {}", protect.join(", ")))?;
+    sink.line(&format!("on-incident  {}", told.join(", ")))
 }

@@ -51,6 +51,16 @@ impl Sink {
         Ok(())
     }
 
+    /// A line for scripts that goes elsewhere.
+    pub(crate) fn json_text(kind: &str, body: &impl Serialize) -> String {
+        let line = Line {
+            v: 1,
+            r#type: kind,
+            body,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+
     /// How what lists ends: with the number of its lines.
     pub(crate) fn json_count(&mut self, count: u64) -> Result<()> {
         self.json("summary", &serde_json::json!({ "count": count }))

@@ -9,6 +9,8 @@ use toml::{Table, Value};
 use crate::exit::{Failure, Result};
 use crate::names::amount;
 use crate::names::store::is_store;
+use crate::settings::nearest::nearest;
+use crate::settings::on_incident::OnIncident;
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub(crate) const KEYS: &[(&str, Holds)] = &[
     ("exclude-if-present", Holds::List),
     ("exclude-larger-than", Holds::Text),
     ("one-file-system", Holds::Switch),
+    // In the environment: a command.
     ("on-incident", Holds::Text),
     ("host", Holds::Text),
     ("tag", Holds::List),
@@ -62,7 +65,7 @@ pub(crate) struct Config {
     pub(crate) exclude_if_present: Option<Vec<String>>,
     pub(crate) exclude_larger_than: Option<String>,
     pub(crate) one_file_system: Option<bool>,
-    pub(crate) on_incident: Option<String>,
+    pub(crate) on_incident: Option<OnIncident>,
     pub(crate) host: Option<String>,
     pub(crate) tag: Option<Vec<String>>,
     pub(crate) threads: Option<usize>,
@@ -158,6 +161,9 @@ impl Config {
         for path in sources.filter(|path| !is_store(path.as_os_str().as_bytes())) {
             *path = expand(path);
         }
+        if let Some(on_incident) = &mut self.on_incident {
+            on_incident.expand(expand);
+        }
         if let Some(repo) = self.repo.as_mut().filter(|repo| !repo.contains("://")) {
             *repo = expand(Path::new(repo)).to_string_lossy().into_owned();
         }
@@ -188,40 +194,13 @@ fn refused(text: &str, path: &Path, error: &toml::de::Error) -> Failure {
         return Failure::usage(format!("{place}: {}", message.lines().next().unwrap_or("")));
     };
     let failure = Failure::usage(format!("{place}: there is no setting `{unknown}`"));
-    match nearest(unknown) {
+    let keys: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    match nearest(unknown, &keys) {
         Some(key) => failure.hint(format!("did you mean `{key}`?")),
         None if unknown == "password" => failure
             .hint("a password does not belong in this file: use password-file or password-command"),
-        None => {
-            let keys: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-            failure.hint(format!("settings are: {}", keys.join(", ")))
-        }
+        None => failure.hint(format!("settings are: {}", keys.join(", "))),
     }
-}
-
-/// The setting that was probably meant.
-fn nearest(unknown: &str) -> Option<&'static str> {
-    let (key, distance) = KEYS
-        .iter()
-        .map(|(key, _)| (*key, distance(unknown, key)))
-        .min_by_key(|(_, distance)| *distance)?;
-    (distance <= 1 + unknown.len() / 4).then_some(key)
-}
-
-/// How many letters have to be changed, added or removed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (at, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -10,3 +10,4 @@ mod contract;
 mod roots;
 mod stops;
 mod alarms;
+mod telling;

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use model::Timestamp;
-use model::incident::{Actor, Dismissal, Incident, Level};
+use model::incident::{Dismissal, Level};
 use model::point::TimelineRecord;
-use serde::Serialize;
 use serde_json::json;
 
+use super::incident_line::{IncidentLine, dismissed, words};
+use super::trial;
 use crate::commands::undo::listing::{self, FoundIncident};
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
-use crate::output::json::{PathText, SourceText};
+use crate::output::json::PathText;
 use crate::output::text;
 
 #[derive(Debug, Args)]
@@ -47,146 +47,14 @@ enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
-}
-
-/// Type `incident`.
-#[derive(Serialize)]
-pub(in crate::commands) struct IncidentLine<'a> {
-    id: u64,
-    level: &'static str,
-    rule: &'a str,
-    about: &'a str,
-    #[serde(flatten)]
-    source: SourceText,
-    from: String,
-    to: String,
-    before: String,
-    after: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before_revision: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after_revision: Option<u64>,
-    keys: u64,
-    deleted: u64,
-    changed: u64,
-    actor: Option<ActorLine<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    undone_by: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dismissed: Option<DismissedLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct DismissedLine<'a> {
-    time: String,
-    by: &'a str,
-    reason: &'a str,
-}
-
-#[derive(Serialize)]
-struct ActorLine<'a> {
-    pid: u32,
-    ppid: Option<u32>,
-    uid: Option<u32>,
-    login_uid: Option<u32>,
-    comm: &'a str,
-    exe: &'a str,
-    command: &'a str,
-    gone: bool,
-}
-
-impl<'a> IncidentLine<'a> {
-    /// One that was just found.
-    pub(in crate::commands) fn new(incident: &'a Incident, source: &[u8]) -> Self {
-        Self {
-            id: incident.number,
-            level: incident.level.word(),
-            rule: &incident.rule,
-            about: &incident.about,
-            source: SourceText::new(source),
-            from: text::rfc3339(incident.from),
-            to: text::rfc3339(incident.to),
-            before: incident.before.to_hex(),
-            after: incident.after.to_hex(),
-            before_revision: None,
-            after_revision: None,
-            keys: incident.keys,
-            deleted: incident.deleted,
-            changed: incident.changed,
-            actor: incident.actor.as_ref().map(|actor| ActorLine {
-                pid: actor.pid,
-                ppid: actor.ppid,
-                uid: actor.uid,
-                login_uid: actor.login_uid,
-                comm: &actor.comm,
-                exe: &actor.exe,
-                command: &actor.command,
-                gone: actor.gone,
-            }),
-            undone_by: None,
-            dismissed: None,
-        }
-    }
-
-    /// With what became of it since.
-    fn of(found: &'a FoundIncident) -> Self {
-        let dismissed = found.dismissed.as_ref();
-        Self {
-            before_revision: found.revisions.0,
-            after_revision: found.revisions.1,
-            undone_by: found.undone,
-            dismissed: dismissed.map(|(time, dismissal)| DismissedLine {
-                time: text::rfc3339(*time),
-                by: &dismissal.by,
-                reason: &dismissal.reason,
-            }),
-            ..Self::new(&found.incident, &found.source)
-        }
-    }
-}
-
-/// That an incident is taken for nothing, by whom and why.
-pub(super) fn dismissed(time: Timestamp, dismissal: &Dismissal) -> String {
-    let (time, by) = (text::local(time), text::path(dismissal.by.as_bytes()));
-    let reason = match dismissal.reason.as_str() {
-        "" => String::new(),
-        reason => format!(": {}", text::path(reason.as_bytes())),
-    };
-    format!("dismissed by {by}, {time}{reason}")
-}
-
-/// An incident in one line.
-pub(in crate::commands) fn words(incident: &Incident) -> String {
-    let who = incident
-        .actor
-        .as_ref()
-        .map_or("by an unknown process".to_owned(), |actor| {
-            format!("by {}", shown(actor))
-        });
-    format!(
-        "{} {}: {}, {} to {}, {who}",
-        incident.level.word(),
-        incident.number,
-        incident.about,
-        text::local(incident.from),
-        text::local(incident.to)
-    )
-}
-
-fn shown(actor: &Actor) -> String {
-    let name = if actor.command.is_empty() {
-        &actor.comm
-    } else {
-        &actor.command
-    };
-    let uid = actor
-        .uid
-        .map_or(String::new(), |uid| format!(", uid {uid}"));
-    let name = text::path(name.as_bytes());
-    format!("`{name}` (pid {}{uid})", actor.pid)
+    /// Send a test message to everybody who is told of incidents (`on-incident`), and say how it went
+    Test,
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> {
+    if let Some(Command::Test) = arguments.command {
+        return trial::run(context);
+    }
     let opened = context.open_to_read()?;
     let all = context.snapshots(&opened)?;
     let mut found = listing::incidents(&all, &opened, context)?;
@@ -209,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<Exit> 
             let found = listing::one_incident(found, asked, ways, &all, context)?;
             dismiss(found, reason, &opened.repository, context)
         }
-        None => {
+        Some(Command::Test) | None => {
             found.retain(|found| arguments.all || found.incident.level > Level::Pin);
             list(&found, context)
         }

@@ -1,6 +1,8 @@
 //! Continuous protection: watching, and what came of it.
 
-mod hook;
+mod incident_line;
+mod alert;
+mod trial;
 pub(crate) mod incidents;
 pub(super) mod tell;
 pub(crate) mod watch;

@@ -127,7 +127,7 @@ fn protect(source: &[u8], context: &mut Context) -> Result<Exit> {
     if manager == Manager::None {
         let words: Vec<String> = std::iter::once(program.display().to_string())
             .chain(arguments)
-            .map(|word| shell_word(&word))
+            .map(|word| text::shell_word(&word))
             .collect();
         let command = words.join(" ");
         context
@@ -142,7 +142,7 @@ fn protect(source: &[u8], context: &mut Context) -> Result<Exit> {
         return Ok(exit);
     }
     let unit_name = service::unit_name(source);
-    let unit = service::unit_text(&program, &arguments, source);
+    let unit = service::unit_text(manager, &program, &arguments, source);
     let path = service::install(manager, &config_home(), &unit_name, &unit)?;
     context.sink.report(&format!(
         "Watched   by the service {unit_name} ({})",
@@ -213,15 +213,6 @@ fn watch_arguments(source: &[u8], context: &Context) -> Result<Vec<String>> {
 /// A service runs elsewhere.
 fn absolute(path: &Path) -> Result<String> {
     Ok(live::absolute(path)?.display().to_string())
-}
-
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn config_home() -> PathBuf {

@@ -45,8 +45,14 @@ pub(super) fn unit_name(source: &[u8]) -> String {
 }
 
 /// The text of the unit. Watching needs to see who changes what, and to read everything: it is not
-/// sandboxed away from the file system, but gains no new privileges.
-pub(super) fn unit_text(program: &Path, arguments: &[String], source: &[u8]) -> String {
+/// sandboxed away from the file system, but gains no new privileges: not for a user, though, whose mail
+/// program (`on-incident`) may need its own group to hand a mail over, as that of Postfix does.
+pub(super) fn unit_text(
+    manager: Manager,
+    program: &Path,
+    arguments: &[String],
+    source: &[u8],
+) -> String {
     let words: Vec<String> = std::iter::once(program.display().to_string())
         .chain(arguments.iter().cloned())
         .map(|word| quoted(&word))
@@ -57,6 +63,10 @@ pub(super) fn unit_text(program: &Path, arguments: &[String], source: &[u8]) -> 
         true => "Wants=network-online.target\nAfter=network-online.target etcd.service".to_owned(),
         false => format!("RequiresMountsFor={}", quoted(&shown)),
     };
+    let privileges = match manager {
+        Manager::System => "NoNewPrivileges=yes\n",
+        Manager::User | Manager::None => "",
+    };
     format!(
         "[Unit]\n\
          Description=Recoup watches {}\n\
@@ -66,7 +76,7 @@ pub(super) fn unit_text(program: &Path, arguments: &[String], source: &[u8]) -> 
          ExecStart={}\n\
          Restart=on-failure\n\
          RestartSec=5\n\
-         NoNewPrivileges=yes\n\
+         {privileges}\
          \n\
          [Install]\n\
          WantedBy=default.target multi-user.target\n",
@@ -150,17 +160,28 @@ mod tests {
         let one = unit_name(b"/home/ann/my work");
         assert!(one.starts_with("recoup-watch-home-ann-my-work-"), "{one}");
         assert_ne!(one, unit_name(b"/home/ann/my-work"));
-        let text = unit_text(
-            Path::new("/usr/bin/recoup"),
-            &["watch".to_owned(), "/srv/100% $x".to_owned()],
-            b"/srv/100% $x",
-        );
+        let text = |manager| {
+            unit_text(
+                manager,
+                Path::new("/usr/bin/recoup"),
+                &["watch".to_owned(), "/srv/100% $x".to_owned()],
+                b"/srv/100% $x",
+            )
+        };
+        let has_none = |manager| text(manager).contains("RestartSec=5\nNoNewPrivileges=yes\n\n");
+        assert!(has_none(Manager::System) && !has_none(Manager::User));
+        let text = text(Manager::System);
         assert!(
             text.contains(r#"ExecStart="/usr/bin/recoup" "watch" "/srv/100%% $$x""#),
             "{text}"
         );
         assert!(text.contains("\nRequiresMountsFor=\"/srv/"), "{text}");
-        let text = unit_text(Path::new("/usr/bin/recoup"), &[], b"etcd://h:2379/a%20b");
+        let text = unit_text(
+            Manager::System,
+            Path::new("/usr/bin/recoup"),
+            &[],
+            b"etcd://h:2379/a%20b",
+        );
         assert!(
             !text.contains("RequiresMountsFor") && text.contains("network-online"),
             "{text}"

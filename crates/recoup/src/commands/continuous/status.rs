@@ -11,6 +11,7 @@ use serde_json::json;
 use super::watched_lock;
 use crate::access::busy::Busy;
 use crate::access::open::Opened;
+use crate::alerts::undelivered::{self, Undelivered};
 use crate::commands::undo::listing;
 use crate::context::{self, Context};
 use crate::exit::{Exit, Result};
@@ -68,6 +69,7 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
             ));
         }
     }
+    well &= is_everything_told(context)?;
     if standings.is_empty() {
         well = false;
         context
@@ -83,6 +85,32 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
         (true, _) => Exit::Ok,
         (false, _) => Exit::Failed,
     })
+}
+
+/// Tells of the ways of telling that failed, and did not work since.
+fn is_everything_told(context: &mut Context) -> Result<bool> {
+    let on_incident = context.settings.config.on_incident.clone();
+    let mut well = true;
+    for telling in on_incident.unwrap_or_default().0 {
+        let state = &context.settings.directories.state;
+        let Some(last) = undelivered::last(state, &telling.way) else {
+            continue;
+        };
+        well = false;
+        context.sink.json("undelivered", &last)?;
+        let Undelivered {
+            way,
+            source,
+            incident,
+            reason,
+            time,
+        } = &last;
+        context.terminal.warn(&format!(
+            "incident {incident} of {source} was not told by {way} ({time}): {reason}; \
+             `recoup incidents test` tries whether it works now"
+        ));
+    }
+    Ok(well)
 }
 
 /// What is protected, without judging it.

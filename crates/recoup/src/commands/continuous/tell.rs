@@ -3,8 +3,8 @@
 use model::incident::Incident;
 use serde_json::json;
 
-use super::hook;
-use super::incidents::{self, IncidentLine};
+use super::alert;
+use super::incident_line::{self, IncidentLine};
 use crate::context::Context;
 use crate::exit::Result;
 use crate::output::text;
@@ -52,8 +52,8 @@ pub(in crate::commands) fn incident(
     let line = IncidentLine::new(incident, source);
     context.sink.json("incident", &line)?;
     context.terminal.finish_progress();
-    context.terminal.warn(&incidents::words(incident));
-    hook::run(incident, source, context);
+    context.terminal.warn(&incident_line::words(incident));
+    alert::send(incident, source, context);
     Ok(())
 }
 

@@ -179,9 +179,9 @@ fn show(rows: &[Row], source: &[u8], context: &mut Context) -> Result<()> {
                 context.sink.line(&format!("{time}  --------  {what}"))?;
             }
             What::Incident(incident) => {
-                let line = super::incidents::IncidentLine::new(incident, source);
+                let line = super::incident_line::IncidentLine::new(incident, source);
                 context.sink.json("incident", &line)?;
-                let words = super::incidents::words(incident);
+                let words = super::incident_line::words(incident);
                 context.sink.line(&format!("{time}  ** {words}"))?;
             }
             What::Dismissed(dismissal) => show_dismissed(row.time, dismissal, context)?,
@@ -212,7 +212,7 @@ fn show_dismissed(time: Timestamp, dismissal: &Dismissal, context: &mut Context)
         "reason": dismissal.reason,
     });
     context.sink.json("dismissed", &line)?;
-    let words = super::incidents::dismissed(time, dismissal);
+    let words = super::incident_line::dismissed(time, dismissal);
     let (time, number) = (text::local(time), dismissal.incident);
     context
         .sink

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use undo::apply;
 
 use crate::exit::{Failure, Result};
+use crate::output::text;
 
 /// Threads that remove: they mostly wait.
 const REMOVERS: usize = 16;
@@ -105,9 +106,15 @@ impl Scratch {
              exec env -i PATH=\"$PATH\" TERM=\"$TERM\" \\\n",
         );
         for (name, value) in self.environment() {
-            script.push_str(&format!("  {name}={} \\\n", quoted(Path::new(&value))));
+            script.push_str(&format!(
+                "  {name}={} \\\n",
+                text::shell_word(&value.to_string_lossy())
+            ));
         }
-        script.push_str(&format!("  {} \"$@\"\n", quoted(program)));
+        script.push_str(&format!(
+            "  {} \"$@\"\n",
+            text::shell_word(&program.to_string_lossy())
+        ));
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o700);
         options
@@ -215,21 +222,4 @@ fn remove_files(directory: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shells_read_quoted_paths_as_they_are() {
-        assert_eq!(quoted(Path::new("/a b/c")), "'/a b/c'");
-        assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
-    }
 }
