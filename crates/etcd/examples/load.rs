@@ -25,8 +25,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const BATCH: usize = 127;
 /// Requests under way at a time: as many as keep the log of etcd busy.
 const WRITERS: u64 = 40;
-/// Length of a value: that of a load balancer with a few targets.
-const VALUE_BYTES: usize = 500;
+/// Targets of a load balancer: 430 to 580 bytes, about 500 in the middle.
+const TARGETS_LEAST: u64 = 6;
+const TARGETS_MORE: u64 = 4;
 const PREFIX: &[u8] = b"/lb/";
 
 fn main() -> Result<()> {
@@ -175,7 +176,7 @@ fn value_of(number: u64, version: u64) -> Vec<u8> {
         mix(number)
     )
     .into_bytes();
-    while value.len() < VALUE_BYTES - 20 {
+    for _ in 0..TARGETS_LEAST + seed % TARGETS_MORE {
         seed = mix(seed);
         let (subnet, host) = (number % 200, seed % 256);
         let target =
