@@ -1,10 +1,10 @@
 //! An etcd, and the load that benchmarks put on it: what `cargo xtask bench etcd` runs beside what it measures.
 //!
-//!     load serve DIRECTORY                        an etcd until standard input ends; prints address and process
-//!     load fill ADDRESS FROM TO STEP VERSION      load balancers, a batch of puts in each transaction
-//!     load write ADDRESS KEYS RATE SECONDS        single puts; prints revision and time of each acknowledgement
-//!     load delete ADDRESS KEYS COUNT              single deletions, spread; prints the time of the last one
-//!     load count ADDRESS                          how many there are
+//!     load serve DIRECTORY                             an etcd until standard input ends; prints address and process
+//!     load fill ADDRESS PREFIX FROM TO STEP VERSION    load balancers, a batch of puts in each transaction
+//!     load write ADDRESS KEYS RATE SECONDS             single puts; prints revision and time of each acknowledgement
+//!     load delete ADDRESS KEYS COUNT                   single deletions, spread; prints the time of the last one
+//!     load count ADDRESS                               how many there are
 //!
 //! Times are seconds since 1970. It is a program of its own so that it is as fast as a release can be, and
 //! its share of the processor can be told apart.
@@ -28,16 +28,17 @@ const WRITERS: u64 = 40;
 /// Targets of a load balancer: 430 to 580 bytes, about 500 in the middle.
 const TARGETS_LEAST: u64 = 6;
 const TARGETS_MORE: u64 = 4;
-const PREFIX: &[u8] = b"/lb/";
+/// Of the keys that are written over and deleted.
+const PREFIX: &str = "/lb/lb-";
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["serve", directory] => serve(Path::new(directory)),
-        ["fill", address, numbers @ ..] => {
+        ["fill", address, prefix, numbers @ ..] => {
             let [from, to, step, version] = numbers_of(numbers)?;
-            fill(&connect(address)?, (from, to), step, version)
+            fill(&connect(address)?, prefix, (from, to), step, version)
         }
         ["write", address, numbers @ ..] => {
             let [keys, rate, seconds] = numbers_of(numbers)?;
@@ -48,7 +49,7 @@ fn main() -> Result<()> {
             delete(&connect(address)?, keys, count)
         }
         ["count", address] => {
-            println!("{}", connect(address)?.count(PREFIX)?);
+            println!("{}", connect(address)?.count(b"")?);
             Ok(())
         }
         _ => Err("serve, fill, write, delete or count: see the head of the source".into()),
@@ -81,13 +82,19 @@ fn serve(directory: &Path) -> Result<()> {
     Ok(server.stop()?)
 }
 
-fn fill(client: &Client, (from, to): (u64, u64), step: u64, version: u64) -> Result<()> {
+fn fill(
+    client: &Client,
+    prefix: &str,
+    (from, to): (u64, u64),
+    step: u64,
+    version: u64,
+) -> Result<()> {
     let step = usize::try_from(step.max(1))?;
     let numbers: Vec<u64> = (from..to).step_by(step).collect();
     for some in numbers.chunks(BATCH) {
         let pairs: Vec<_> = some
             .iter()
-            .map(|&number| (key_of(number), value_of(number, version)))
+            .map(|&number| (key_of(prefix, number), value_of(number, version)))
             .collect();
         let pairs: Vec<_> = pairs
             .iter()
@@ -111,7 +118,7 @@ fn write(client: &Client, keys: u64, rate: u64, seconds: u64) -> Result<()> {
             }
             thread::sleep(due.saturating_sub(begin.elapsed()));
             let key = mix(number) % keys;
-            let revision = client.put(&key_of(key), &value_of(key, number + 1), 0)?;
+            let revision = client.put(&key_of(PREFIX, key), &value_of(key, number + 1), 0)?;
             acknowledged.push((revision, now()));
         }
         Ok(acknowledged)
@@ -135,7 +142,7 @@ fn delete(client: &Client, keys: u64, count: u64) -> Result<()> {
             }
             // A prime, so that every one of them comes once.
             let place = turn * 1_000_003 % count;
-            let (_, was_there) = client.delete(&key_of(place * keys / count))?;
+            let (_, was_there) = client.delete(&key_of(PREFIX, place * keys / count))?;
             gone.push((i64::from(was_there), now()));
         }
     })?;
@@ -164,8 +171,8 @@ where
     Ok(all)
 }
 
-fn key_of(number: u64) -> Vec<u8> {
-    format!("/lb/lb-{number:07}").into_bytes()
+fn key_of(prefix: &str, number: u64) -> Vec<u8> {
+    format!("{prefix}{number:07}").into_bytes()
 }
 
 /// A load balancer: names and addresses that repeat, ids that do not.

@@ -8,6 +8,7 @@ use super::full::MEMORY_MOST_BYTES;
 use super::stage::Stage;
 use super::table::{Bound, Row};
 use anyhow::{Context, Result, ensure};
+use std::thread;
 use std::time::Duration;
 
 /// Of a thousand keys: what was lost in 2012.
@@ -18,6 +19,9 @@ const FOUND_WITHIN: Duration = Duration::from_secs(120);
 
 /// Nothing new for so long: the watcher has caught up.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// Keys that go sooner after they came are taken for locks.
+const LASTING: Duration = Duration::from_secs(11);
 
 pub(super) fn measure(stage: &Stage, desk: &Desk, watch: &Watch, runs: u64) -> Result<Vec<Row>> {
     let count = stage.keys * LOST_PER_MILLE / 1000;
@@ -31,6 +35,9 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, watch: &Watch, runs: u64) -> R
     let mut rate = Row::new("the same, less the time of a plan", "keys/s");
     let mut plain = Row::new("the same etcd, a plain client", "keys/s");
     for run in 0..runs {
+        if run > 0 {
+            thread::sleep(LASTING);
+        }
         watch.wait_quiet(QUIET, FOUND_WITHIN);
         let (id, times) = damage(stage, watch, count)?;
         alarm.add(times.0);
@@ -45,9 +52,8 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, watch: &Watch, runs: u64) -> R
         let there = stage.count(&stage.server)?;
         let expected = stage.keys + run * count;
         ensure!(there == expected, "{there} of {expected} keys are there");
-        let from = expected;
-        let numbers = [from, from + count, 1, 0];
-        let fill = stage.load("fill", &stage.server, &numbers);
+        // Beneath a prefix of their own: new keys beside those that go would look like their successors.
+        let fill = stage.filling("/plain/", [run * count, (run + 1) * count, 1, 0]);
         let filled = stage.measure(desk, &fill)?;
         plain.note(count as f64 / filled.0.wall_seconds, filled);
     }

@@ -117,7 +117,14 @@ impl Stage {
     /// Every so manieth key from one number up to another gets the value of a version.
     pub(super) fn fill(&self, (from, to): (u64, u64), step: u64, version: u64) -> Result<()> {
         let numbers = [from, to, step, version];
-        call(&mut self.load("fill", &self.server, &numbers).command()).map(drop)
+        call(&mut self.filling("/lb/lb-", numbers).command()).map(drop)
+    }
+
+    /// Puts in batches: numbers from and up to, steps, version.
+    pub(super) fn filling(&self, prefix: &str, numbers: [u64; 4]) -> Step {
+        let words = ["fill", &self.server.address, prefix];
+        let numbers = numbers.iter().map(u64::to_string);
+        Step::new(&self.load).args(words).args(numbers)
     }
 
     pub(super) fn save(&self, file: &Path) -> Step {
