@@ -142,7 +142,13 @@ impl Event {
         let entry = timeline.state_before(first)?.ok_or(lost)?;
         let before = timeline.open(&entry)?;
         let (culprits, after) = culprits(repository, timeline, incident, keys, &before)?;
-        let after = after.map(|entry| timeline.open(&entry)).transpose()?;
+        // Among the keys of a store there are no groups of files: its map is not asked, and for a large store
+        // it would take as long and as much memory as the one before.
+        let after = after.map(|entry| match is_of_keys(incident) {
+            true => timeline.describe(&entry),
+            false => timeline.open(&entry),
+        });
+        let after = after.transpose()?;
         Ok(Self {
             changes: culprits.into_iter().collect(),
             before: Some(before),
@@ -171,7 +177,7 @@ fn culprits(
     let mut culprits: Vec<Change> = Vec::new();
     // Where nobody knows who did what, writes to a deleted key are somebody's work: what comes back is
     // the last value before the deletion, and what was written after it stays.
-    let only_deletions = is_deletion_by_nobody(incident);
+    let only_deletions = is_of_keys(incident);
     let mut places: HashMap<PathKey, usize> = HashMap::new();
     let mut after = None;
     timeline.each(first, |entry| {
@@ -216,7 +222,8 @@ fn culprits(
     Ok((culprits, after))
 }
 
-fn is_deletion_by_nobody(incident: &Incident) -> bool {
+/// Whether it is the deletion of keys of a store, which does not say who deletes.
+fn is_of_keys(incident: &Incident) -> bool {
     incident.actor.is_none() && incident.rule == DELETED
 }
 
@@ -230,7 +237,7 @@ struct Damaged<'a> {
 
 impl<'a> Damaged<'a> {
     fn new(incident: &Incident, keys: &'a [PathKey]) -> Self {
-        let is_cut = is_deletion_by_nobody(incident) && incident.keys > keys.len() as u64;
+        let is_cut = is_of_keys(incident) && incident.keys > keys.len() as u64;
         let parents = keys.iter().filter_map(|key| parent(key.as_bytes()));
         Self {
             listed: keys.iter().collect(),
