@@ -4,7 +4,9 @@
 //! so that a drift of the machine hits all alike. Results are medians; ratios are taken pair by pair.
 
 mod data;
+mod desk;
 mod edit;
+mod etcd;
 mod incidents;
 mod lab;
 mod ours;
@@ -17,6 +19,7 @@ mod targets;
 mod tools;
 mod tree;
 mod undo;
+mod watch;
 
 use crate::workspace;
 use anyhow::{Result, bail};
@@ -68,6 +71,8 @@ enum Other {
     Incidents(incidents::Options),
     /// What it costs to take an event back, beside plain restores
     Undo(undo::Options),
+    /// A key-value store, beside snapshots of etcdctl
+    Etcd(etcd::Options),
     /// An inert attack on a scratch tree of the harness
     #[command(hide = true)]
     Simulate(incidents::Simulated),
@@ -78,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         Some(Other::Incidents(options)) => return incidents::run(options),
         Some(Other::Simulate(attack)) => return incidents::simulate(attack).map(|()| true),
         Some(Other::Undo(options)) => return undo::run(options),
+        Some(Other::Etcd(options)) => return etcd::run(options),
         None => {}
     }
     let folder = match &options.data {

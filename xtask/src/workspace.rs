@@ -36,14 +36,25 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
 
 /// Builds the `recoup` binary with `profile` and returns its path.
 pub(crate) fn build_recoup(profile: &str) -> Result<PathBuf> {
-    let status = cargo()?
-        .args(["build", "--package", "recoup", "--profile", profile])
-        .status()
-        .context("run cargo build")?;
-    if !status.success() {
-        bail!("the recoup binary does not build");
-    }
+    build(&["--package", "recoup", "--profile", profile])?;
     Ok(target_directory()?.join(profile).join("recoup"))
+}
+
+/// Builds a release of an example that needs the feature `testing`, and returns its path.
+pub(crate) fn build_example(package: &str, name: &str) -> Result<PathBuf> {
+    let example = ["--features", "testing", "--example", name];
+    build(&[&["--release", "--package", package], &example[..]].concat())?;
+    Ok(target_directory()?.join("release/examples").join(name))
+}
+
+fn build(arguments: &[&str]) -> Result<()> {
+    let mut command = cargo()?;
+    command.arg("build").args(arguments);
+    let status = command.status().context("run cargo build")?;
+    if !status.success() {
+        bail!("cargo build {}: {status}", arguments.join(" "));
+    }
+    Ok(())
 }
 
 fn cargo() -> Result<Command> {

@@ -360,6 +360,21 @@ impl<'r> Timeline<'r> {
 
     /// A state as a snapshot: its map can be read afterwards.
     pub fn open(&self, entry: &TimelineEntry) -> Result<Stored> {
+        if let TimelineRecord::Point(point) = &entry.record {
+            match self.make_readable(entry.number, point) {
+                // Somebody may just have thinned what this timeline was listed with.
+                Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
+                    let again = self.repository.timeline(&self.host, &self.source)?;
+                    again.make_readable(entry.number, point)?;
+                }
+                done => done?,
+            }
+        }
+        self.describe(entry)
+    }
+
+    /// A state as a snapshot whose map is not read: the nodes of a point are not made for it.
+    pub fn describe(&self, entry: &TimelineEntry) -> Result<Stored> {
         let (time, root) = entry.state().ok_or_else(|| {
             RepositoryError::damaged(ObjectName::Log(self.log, entry.number), "it is no state")
         })?;
@@ -367,17 +382,6 @@ impl<'r> Timeline<'r> {
             let id = *snapshot;
             let snapshot = self.repository.snapshot(id)?;
             return Ok(Stored { id, snapshot });
-        }
-        let TimelineRecord::Point(point) = &entry.record else {
-            return Err(RepositoryError::damaged("timeline", "it is no state"));
-        };
-        match self.make_readable(entry.number, point) {
-            // Somebody may just have thinned what this timeline was listed with.
-            Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
-                let again = self.repository.timeline(&self.host, &self.source)?;
-                again.make_readable(entry.number, point)?;
-            }
-            done => done?,
         }
         Ok(Stored {
             id: entry.id,

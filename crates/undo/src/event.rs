@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use merge::ChangeSet;
 use model::incident::{Actor, Incident};
+use model::key::parent;
 use model::operation::{Operation, OperationKind, Outcome};
 use model::point::TimelineRecord;
 use model::{Change, Conflict, ConflictKind, Entry, PathKey, Plan, SnapshotId};
@@ -141,7 +142,13 @@ impl Event {
         let entry = timeline.state_before(first)?.ok_or(lost)?;
         let before = timeline.open(&entry)?;
         let (culprits, after) = culprits(repository, timeline, incident, keys, &before)?;
-        let after = after.map(|entry| timeline.open(&entry)).transpose()?;
+        // Among the keys of a store there are no groups of files: its map is not asked, and for a large store
+        // it would take as long and as much memory as the one before.
+        let after = after.map(|entry| match is_of_keys(incident) {
+            true => timeline.describe(&entry),
+            false => timeline.open(&entry),
+        });
+        let after = after.transpose()?;
         Ok(Self {
             changes: culprits.into_iter().collect(),
             before: Some(before),
@@ -164,13 +171,13 @@ fn culprits(
 ) -> Result<(Vec<Change>, Option<TimelineEntry>)> {
     let (first, last) = incident.points;
     let reader = MapReader::new(repository);
-    let damaged: HashSet<&PathKey> = keys.iter().collect();
+    let damaged = Damaged::new(incident, keys);
     // What each key that the points touch holds, as far as the walk has come.
     let mut current: HashMap<PathKey, Option<Entry>> = HashMap::new();
     let mut culprits: Vec<Change> = Vec::new();
     // Where nobody knows who did what, writes to a deleted key are somebody's work: what comes back is
     // the last value before the deletion, and what was written after it stays.
-    let only_deletions = incident.actor.is_none() && incident.rule == DELETED;
+    let only_deletions = is_of_keys(incident);
     let mut places: HashMap<PathKey, usize> = HashMap::new();
     let mut after = None;
     timeline.each(first, |entry| {
@@ -187,7 +194,10 @@ fn culprits(
             };
             current.insert(change.key.clone(), change.after.clone());
             let actor = change.actor.and_then(|at| point.actors.get(at as usize));
-            let is_damaged = damaged.contains(&change.key);
+            let is_damaged = damaged.has(&change.key)
+                || (change.after.is_none()
+                    && damaged.may_have(&change.key)
+                    && reader.entry(before.snapshot.root, &change.key)?.is_some());
             if !is_culprit(incident.actor.as_ref(), actor, is_damaged)
                 || (change.after.is_some() && only_deletions)
             {
@@ -210,6 +220,39 @@ fn culprits(
         Ok(())
     })?;
     Ok((culprits, after))
+}
+
+/// Whether it is the deletion of keys of a store, which does not say who deletes.
+fn is_of_keys(incident: &Incident) -> bool {
+    incident.actor.is_none() && incident.rule == DELETED
+}
+
+/// The damaged keys of an incident. The rules keep 65,536 of them at most, and count the rest: of a store,
+/// where nobody says who deleted what, these are the deletions beside those that are listed.
+struct Damaged<'a> {
+    listed: HashSet<&'a PathKey>,
+    /// Where listed keys lay, if there are more than are listed.
+    beside: HashSet<&'a [u8]>,
+}
+
+impl<'a> Damaged<'a> {
+    fn new(incident: &Incident, keys: &'a [PathKey]) -> Self {
+        let is_cut = is_of_keys(incident) && incident.keys > keys.len() as u64;
+        let parents = keys.iter().filter_map(|key| parent(key.as_bytes()));
+        Self {
+            listed: keys.iter().collect(),
+            beside: parents.filter(|_| is_cut).collect(),
+        }
+    }
+
+    fn has(&self, key: &PathKey) -> bool {
+        self.listed.contains(key)
+    }
+
+    /// Whether this may be one that is not listed.
+    fn may_have(&self, key: &PathKey) -> bool {
+        parent(key.as_bytes()).is_some_and(|dir| self.beside.contains(dir))
+    }
 }
 
 /// Whether a change belongs to an incident: made by its process, or a damaged key that the same program
@@ -318,6 +361,36 @@ mod tests {
         assert!(!belongs(Some(&other), true));
         assert!(belongs(None, true) && !belongs(None, false));
         assert!(belongs(Some(&unseen), true) && !belongs(Some(&unseen), false));
+    }
+
+    /// Beyond what is listed key by key, deletions beside the listed ones are the incident's.
+    #[test]
+    fn keys_that_are_only_counted_lie_beside_those_that_are_listed() {
+        let incident = |keys, actor| Incident {
+            number: 1,
+            level: model::Level::Alarm,
+            rule: DELETED.to_owned(),
+            about: String::new(),
+            from: model::Timestamp::default(),
+            to: model::Timestamp::default(),
+            before: SnapshotId([0; 32]),
+            after: SnapshotId([1; 32]),
+            keys,
+            deleted: keys,
+            changed: 0,
+            actor,
+            points: (1, 2),
+        };
+        let listed = [key("lb/1"), key("lb/2")];
+        let may_have = |incident: &Incident, name| {
+            let damaged = Damaged::new(incident, &listed);
+            assert!(damaged.has(&listed[0]) && !damaged.has(&key(name)));
+            damaged.may_have(&key(name))
+        };
+        assert!(may_have(&incident(3, None), "lb/3"));
+        assert!(!may_have(&incident(3, None), "dns/3"));
+        assert!(!may_have(&incident(2, None), "lb/3"));
+        assert!(!may_have(&incident(3, Some(Actor::default())), "lb/3"));
     }
 
     /// What others did while an operation ran is no part of it: else its undo would take that back.

@@ -10,7 +10,6 @@ mod picture;
 mod benign;
 mod attacks;
 mod arena;
-mod watch;
 mod score;
 mod play;
 mod table;

@@ -204,7 +204,8 @@ fn heading(tools: &[Tool], facts: &Value, runs: u64) -> String {
     )
 }
 
-fn machine() -> String {
+/// Cores and processor.
+pub(crate) fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text
         .lines()

@@ -56,6 +56,18 @@ impl Step {
         self.stdout = Some(file);
         self
     }
+
+    /// Where its output goes is left to the caller.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
 }
 
 /// What one run took.
@@ -69,13 +81,7 @@ pub(crate) struct Sample {
 
 /// Runs `step` to its end. Its output goes to a file or nowhere, its complaints to `complaints`.
 pub(crate) fn measure(step: &Step, complaints: &Path) -> Result<Sample> {
-    let mut command = Command::new(&step.program);
-    command
-        .args(&step.arguments)
-        .envs(step.environment.iter().cloned());
-    if let Some(folder) = &step.folder {
-        command.current_dir(folder);
-    }
+    let mut command = step.command();
     let stdout = match &step.stdout {
         Some(file) => File::create(file)?.into(),
         None => Stdio::null(),

@@ -85,12 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if damaged > 0 {
         let ground = Ground::open(&data.join("damaged"), &recoup)?;
         rows.extend(work::damaged(&ground, damaged, options.runs)?);
-        ground.close()?;
+        ground.desk.close()?;
     }
     if tree > 0 {
         let ground = Ground::open(&data.join("large"), &recoup)?;
         rows.extend(work::large(&ground, tree, event, options.runs)?);
-        ground.close()?;
+        ground.desk.close()?;
     }
     print(&rows);
     if let Some(file) = &options.json {

@@ -1,5 +1,6 @@
 //! The place of one case: its tree, its repository, its home, and the scripts that run there.
 
+use super::super::watch::Watch;
 use super::benign::WORDS;
 use super::simulator::MARK_NAME;
 use anyhow::{Context, Result, bail};
@@ -92,6 +93,15 @@ impl Arena {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect())
+    }
+
+    /// `recoup watch` on the tree, ready.
+    pub(super) fn watch(&self) -> Result<Watch> {
+        self.lines(&["init"])?;
+        let mut command = self.recoup();
+        command.arg("watch").arg(&self.tree);
+        command.args(["--json", "--every", "1"]);
+        Watch::start(command, &self.folder.join("watch.txt"))
     }
 
     fn bash(&self, script: &str) -> Result<Command> {

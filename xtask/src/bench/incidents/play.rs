@@ -5,7 +5,6 @@ use super::attacks::{Attack, Pace};
 use super::benign::Benign;
 use super::picture::{self, Picture};
 use super::score::{Known, Outcome, judge};
-use super::watch::Watch;
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -27,7 +26,7 @@ pub(super) fn benign(case: &Benign, arena: &Arena) -> Result<Outcome> {
         ));
     }
     arena.script(case.prepare)?;
-    let watch = Watch::start(arena)?;
+    let watch = arena.watch()?;
     arena.script(case.work)?;
     watch.wait_quiet(QUIET, QUIET_MOST);
     let lines = watch.stop()?;
@@ -45,7 +44,7 @@ fn is_there(program: &str) -> bool {
 /// harness knows, and taken back.
 pub(super) fn attack(case: &Attack, arena: &Arena) -> Result<Outcome> {
     let before = picture::take(&arena.tree)?;
-    let watch = Watch::start(arena)?;
+    let watch = arena.watch()?;
     let bystander = arena.bystander()?;
     // So that there are points before the attack.
     thread::sleep(Duration::from_secs(3));

@@ -1,7 +1,7 @@
 //! What Recoup said, beside what the harness knows.
 
+use super::super::watch::Line;
 use super::picture::Picture;
-use super::watch::Line;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,19 +1,16 @@
 //! Where the trees and repositories of one part lie, and Recoup there.
 
+use super::super::desk::Desk;
 use super::super::random::Random;
-use super::super::run::{self, Sample, Step, call};
-use super::super::tree;
+use super::super::run::Sample;
 use super::Row;
 use anyhow::{Context, Result};
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 pub(super) struct Ground {
-    pub(super) folder: PathBuf,
+    pub(super) desk: Desk,
     pub(super) tree: PathBuf,
-    recoup: PathBuf,
 }
 
 /// Files in one directory, as in the trees of many small files that people have.
@@ -21,20 +18,9 @@ const SHELF: u64 = 100;
 
 impl Ground {
     pub(super) fn open(folder: &Path, recoup: &Path) -> Result<Self> {
-        tree::remove(folder)?;
-        fs::create_dir_all(folder.join("home"))?;
-        let folder = folder.canonicalize()?;
-        let ground = Self {
-            tree: folder.join("tree"),
-            folder,
-            recoup: recoup.to_owned(),
-        };
-        ground.say(&["init"])?;
-        Ok(ground)
-    }
-
-    pub(super) fn close(&self) -> Result<()> {
-        tree::remove(&self.folder)
+        let desk = Desk::open(folder, recoup)?;
+        let tree = desk.folder.join("tree");
+        Ok(Self { desk, tree })
     }
 
     /// `count` files of `bytes` bytes that no compressor makes smaller and no two of which are alike.
@@ -60,43 +46,14 @@ impl Ground {
             .join(format!("state-{:02}.bin", number % SHELF))
     }
 
-    pub(super) fn step(&self, arguments: &[&str]) -> Step {
-        let home = self.folder.join("home");
-        Step::new(&self.recoup)
-            .arg("--repo")
-            .arg(self.folder.join("repository"))
-            .args(arguments)
-            .env("HOME", &home)
-            .env("XDG_CONFIG_HOME", home.join("config"))
-            .env("XDG_CACHE_HOME", home.join("cache"))
-            .env("XDG_STATE_HOME", home.join("state"))
-    }
-
-    /// A command that is not measured; the last line that it prints.
-    pub(super) fn say(&self, arguments: &[&str]) -> Result<Value> {
-        let step = self.step(arguments);
-        let mut command = Command::new(&step.program);
-        command.args(&step.arguments).arg("--json");
-        let output = call(command.envs(step.environment))?;
-        let text = String::from_utf8_lossy(&output).into_owned();
-        let last = text.lines().last().unwrap_or("null");
-        serde_json::from_str(last).context("read what recoup printed")
-    }
-
     /// A snapshot; its name.
     pub(super) fn backup(&self) -> Result<String> {
         let tree = self.tree.display().to_string();
-        let summary = self.say(&["backup", &tree])?;
+        let summary = self.desk.say(&["backup", &tree])?;
         Ok(summary["snapshot"]
             .as_str()
             .context("no snapshot was made")?
             .to_owned())
-    }
-
-    /// Runs `step`, with what was written before it out of the way.
-    pub(super) fn measure(&self, step: &Step) -> Result<Sample> {
-        call(&mut Command::new("sync"))?;
-        run::measure(step, &self.folder.join("complaints.txt"))
     }
 
     pub(super) fn note(row: &mut Row, sample: Sample) {

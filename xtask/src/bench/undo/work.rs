@@ -29,11 +29,11 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
     // Somebody goes on working: the undo merges, it does not go back.
     fs::write(ground.tree.join("other.txt"), "before")?;
     let before = ground.backup()?;
-    let peer = peers::find(&["restic".to_owned()], &ground.folder.join("peers"))?.pop();
+    let peer = peers::find(&["restic".to_owned()], &ground.desk.folder.join("peers"))?.pop();
     let place = Place {
         source: ground.tree.clone(),
-        repository: ground.folder.join("restic"),
-        home: ground.folder.join("home"),
+        repository: ground.desk.folder.join("restic"),
+        home: ground.desk.folder.join("home"),
         snapshot: String::new(),
     };
     if let Some(peer) = &peer {
@@ -41,8 +41,10 @@ pub(super) fn damaged(ground: &Ground, count: u64, runs: usize) -> Result<Vec<Ro
             restic(ground, peer, &work, &place)?;
         }
     }
-    let copy = ground.folder.join("copy");
-    ground.measure(&Step::new("cp").arg("-a").args([&ground.tree, &copy]))?;
+    let copy = ground.desk.folder.join("copy");
+    ground
+        .desk
+        .measure(&Step::new("cp").arg("-a").args([&ground.tree, &copy]))?;
     remove_all(ground, count)?;
     let after = ground.backup()?;
     let place = (&place, peer.as_ref(), copy.as_path());
@@ -67,17 +69,17 @@ fn rounds(
         row("rsync -a", count),
         row("cp -a", count),
     ];
-    let target = ground.folder.join("restored");
+    let target = ground.desk.folder.join("restored");
     for run in 0..runs {
         fs::write(
             ground.tree.join("other.txt"),
             format!("work of round {run}"),
         )?;
-        let plan = ground.step(&undo).args(["--dry-run", "--json"]);
-        Ground::note(&mut rows[0], ground.measure(&plan)?);
+        let plan = ground.desk.step(&undo).args(["--dry-run", "--json"]);
+        Ground::note(&mut rows[0], ground.desk.measure(&plan)?);
         Ground::note(
             &mut rows[1],
-            ground.measure(&ground.step(&undo).arg("--yes"))?,
+            ground.desk.measure(&ground.desk.step(&undo).arg("--yes"))?,
         );
         let back = tree::count(&ground.tree)?.files;
         ensure!(back == count + 1, "{back} of {} files are back", count + 1);
@@ -88,9 +90,10 @@ fn rounds(
         );
         remove_all(ground, count)?;
         let restore = ground
+            .desk
             .step(&["restore", before, "--yes", "--to"])
             .arg(&target);
-        Ground::note(&mut rows[2], ground.measure(&restore)?);
+        Ground::note(&mut rows[2], ground.desk.measure(&restore)?);
         tree::remove(&target)?;
         if let Some(peer) = peer {
             Ground::note(
@@ -100,14 +103,19 @@ fn rounds(
             tree::remove(&target)?;
         }
         let from = format!("{}/", copy.display());
-        match ground.measure(&Step::new("rsync").args(["-a", &from]).arg(&target)) {
+        match ground
+            .desk
+            .measure(&Step::new("rsync").args(["-a", &from]).arg(&target))
+        {
             Ok(sample) => Ground::note(&mut rows[4], sample),
             Err(error) => eprintln!("without rsync: {error:#}"),
         }
         tree::remove(&target)?;
         Ground::note(
             &mut rows[5],
-            ground.measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
+            ground
+                .desk
+                .measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
         );
         tree::remove(&target)?;
     }
@@ -127,7 +135,7 @@ fn restic(
     let steps = peers::restic(peer, work, place);
     let mut last = None;
     for step in &steps {
-        last = Some(ground.measure(step)?);
+        last = Some(ground.desk.measure(step)?);
     }
     last.ok_or_else(|| anyhow::anyhow!("restic has no command for this"))
 }
@@ -146,7 +154,7 @@ pub(super) fn large(ground: &Ground, files: u64, event: u64, runs: usize) -> Res
     let tree = ground.tree.display().to_string();
     Ground::note(
         &mut first,
-        ground.measure(&ground.step(&["backup", &tree]))?,
+        ground.desk.measure(&ground.desk.step(&["backup", &tree]))?,
     );
     let before = ground.backup()?;
     let apart = files / event;
@@ -170,13 +178,15 @@ pub(super) fn large(ground: &Ground, files: u64, event: u64, runs: usize) -> Res
     for _ in 0..runs {
         Ground::note(
             &mut diff,
-            ground.measure(&ground.step(&["diff", &after, &ten]))?,
+            ground
+                .desk
+                .measure(&ground.desk.step(&["diff", &after, &ten]))?,
         );
-        let dry = ground.step(&undo).args(["--dry-run", "--json"]);
-        Ground::note(&mut plan, ground.measure(&dry)?);
+        let dry = ground.desk.step(&undo).args(["--dry-run", "--json"]);
+        Ground::note(&mut plan, ground.desk.measure(&dry)?);
         Ground::note(
             &mut apply,
-            ground.measure(&ground.step(&undo).arg("--yes"))?,
+            ground.desk.measure(&ground.desk.step(&undo).arg("--yes"))?,
         );
         for number in 0..event {
             fs::remove_file(ground.file(number * apart))?;
