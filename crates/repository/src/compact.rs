@@ -12,7 +12,7 @@ use format::index::{Directory, IndexedBlob};
 use model::{PackId, RunId};
 use storage::{ObjectName, StorageError};
 
-use crate::error::Result;
+use crate::error::{RepositoryError, Result};
 use crate::repository::Repository;
 use crate::run::{Run, write_run};
 
@@ -32,7 +32,14 @@ impl Repository {
         }
         let mut joined = Join::default();
         for run in &small {
-            joined.take(run, self)?;
+            match joined.take(run, self) {
+                // Another writer joined them meanwhile, and that is all that was wanted.
+                Err(RepositoryError::Storage(StorageError::Missing { .. })) => {
+                    self.index().refresh(self.storage(), self.keyset())?;
+                    return Ok(0);
+                }
+                taken => taken?,
+            }
         }
         let mut id = RunId([0; 16]);
         self.entropy().fill(&mut id.0);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use codec::Secret;
 use format::Role;
-use model::{Entropy, Silent, Timestamp};
+use model::{BlobId, Entropy, Silent, Timestamp};
 use recoup_repository::{NewKey, Packer, Repository, RepositoryError, keys};
 use storage::{MemoryStorage, ObjectKind, Storage};
 
@@ -31,10 +31,7 @@ fn open(storage: &MemoryStorage, entropy: &Arc<Counter>) -> Repository {
     Repository::with_keyset(Arc::new(storage.clone()), keyset, entropy.clone()).unwrap()
 }
 
-#[test]
-fn many_small_runs_become_one_and_earlier_readers_go_on() {
-    let storage = MemoryStorage::new();
-    let entropy = Arc::new(Counter::default());
+fn create(storage: &MemoryStorage, entropy: &Counter) {
     let key = NewKey {
         role: Role::Full,
         kind: "key-file".into(),
@@ -42,20 +39,50 @@ fn many_small_runs_become_one_and_earlier_readers_go_on() {
         created: String::new(),
     };
     let secret = Secret::Raw([7; 32].into());
-    keys::create(&storage, &[(secret, key)], Timestamp::default(), &*entropy).unwrap();
+    keys::create(storage, &[(secret, key)], Timestamp::default(), entropy).unwrap();
+}
+
+fn write(repository: &Repository, text: &str) -> Result<BlobId, RepositoryError> {
+    let written = repository.write(&Silent, |session| {
+        let mut packer = Packer::data(session);
+        let id = packer.add(text.as_bytes())?.id;
+        packer.finish()?;
+        Ok::<_, RepositoryError>(id)
+    });
+    written.map(|(id, _)| id)
+}
+
+/// An undo beside a watcher: each has opened the repository, and both come to join the same runs.
+#[test]
+fn who_comes_too_late_to_join_runs_goes_on() {
+    let storage = MemoryStorage::new();
+    let entropy = Arc::new(Counter::default());
+    create(&storage, &entropy);
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    for n in 0..40 {
+        let repository = open(&storage, &entropy);
+        ids.push(write(&repository, &format!("blob {n}")).unwrap());
+        others.push(repository);
+    }
+    for (n, repository) in others.iter().enumerate() {
+        ids.push(write(repository, &format!("late {n}")).unwrap());
+    }
+    let last = open(&storage, &entropy);
+    for id in &ids {
+        assert!(last.read_blob(id).is_ok());
+    }
+}
+
+#[test]
+fn many_small_runs_become_one_and_earlier_readers_go_on() {
+    let storage = MemoryStorage::new();
+    let entropy = Arc::new(Counter::default());
+    create(&storage, &entropy);
     let mut ids = Vec::new();
     let mut early = None;
     for n in 0..60u32 {
         let repository = open(&storage, &entropy);
-        let (id, _) = repository
-            .write(&Silent, |session| {
-                let mut packer = Packer::data(session);
-                let id = packer.add(format!("blob {n}").as_bytes())?.id;
-                packer.finish()?;
-                Ok::<_, RepositoryError>(id)
-            })
-            .unwrap();
-        ids.push(id);
+        ids.push(write(&repository, &format!("blob {n}")).unwrap());
         if n == 10 {
             early = Some(open(&storage, &entropy));
         }

@@ -13,7 +13,8 @@ use super::excuse::Traces;
 use super::finding::{Finding, Point, State};
 use super::ledger::{Ledger, Seen};
 use super::limits::{
-    FORGET_EVERY, HORIZON, HOUR, JUDGE_CHANGES, JUDGE_EVERY, QUIET, SCRAMBLED_SIGNED,
+    BURST_RATE_MAX, FORGET_EVERY, HORIZON, HOUR, JUDGE_CHANGES, JUDGE_EVERY, QUIET,
+    SCRAMBLED_SIGNED,
 };
 use super::mark::Deed;
 use super::moment::{self, Points};
@@ -254,16 +255,26 @@ impl Detector {
     /// Counts damage of the same kind and group that was too much to keep key by key.
     fn add_beyond(&self, candidate: &Candidate<'_>, finding: &mut Finding) {
         let deeds: BTreeSet<Deed> = candidate.marks.iter().map(|mark| mark.deed).collect();
-        for ((deed, who), beyond) in &self.ledger.beyond {
-            let theirs = candidate
-                .group
-                .is_none_or(|(grain, group)| self.actors.group(*who, grain) == group);
-            if theirs && deeds.contains(deed) {
-                finding.deleted += beyond.deleted;
-                finding.changed += beyond.changed;
-                finding.to = finding.to.max(timestamp(beyond.to));
-                finding.last_point = finding.last_point.max(beyond.point);
+        let mut more = 0;
+        for ((deed, who, _), beyond) in &self.ledger.beyond {
+            let theirs = match candidate.group {
+                Some((grain, group)) => self.actors.group(*who, grain) == group,
+                // Of a store only the burst is the event.
+                None => self.mode == Mode::Tree || beyond.count >= BURST_RATE_MAX as u64,
+            };
+            if !theirs || !deeds.contains(deed) {
+                continue;
             }
+            match deed {
+                Deed::Removed => finding.deleted += beyond.count,
+                _ => finding.changed += beyond.count,
+            }
+            more += beyond.count;
+            finding.to = finding.to.max(timestamp(beyond.to));
+            finding.last_point = finding.last_point.max(beyond.point);
+        }
+        if more > 0 {
+            finding.about.push_str(&format!("; and {more} more"));
         }
     }
 

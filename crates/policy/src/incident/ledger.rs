@@ -7,16 +7,16 @@ use model::{BlobId, PathKey};
 
 use super::actors::Who;
 use super::limits::{
-    HARMFUL_MAX, HARMLESS_HORIZON, HARMLESS_MAX, HORIZON, QUIET, TEMPORARY, TEMPORARY_UNKNOWN,
+    BEYOND_MAX, HARMFUL_MAX, HARMLESS_HORIZON, HARMLESS_MAX, HORIZON, QUIET, SECOND, TEMPORARY,
+    TEMPORARY_UNKNOWN,
 };
 use super::mark::{self, Deed, Mark};
 use super::stock::Stock;
 
-/// Damage beyond what is kept key by key.
+/// Damage beyond what is kept key by key: what came in one second.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Beyond {
-    pub(super) deleted: u64,
-    pub(super) changed: u64,
+    pub(super) count: u64,
     pub(super) to: i64,
     pub(super) point: u64,
 }
@@ -28,8 +28,8 @@ pub(super) struct Ledger {
     lost: BTreeMap<BlobId, bool>,
     /// Suspect contents that were first seen here: a second key with them is not "known" content.
     novel: BTreeMap<BlobId, i64>,
-    /// What did not fit, by deed and actor.
-    pub(super) beyond: BTreeMap<(Deed, Who), Beyond>,
+    /// What did not fit, by deed, actor and second.
+    pub(super) beyond: BTreeMap<(Deed, Who, i64), Beyond>,
     /// Contents that marks of this point lost.
     unasked: Vec<BlobId>,
     /// Damage came or went since somebody asked.
@@ -128,12 +128,14 @@ impl Ledger {
         if mark.deed.harms() {
             self.moved = true;
             if self.harmful >= HARMFUL_MAX {
-                let beyond = self.beyond.entry((mark.deed, mark.who)).or_default();
-                if mark.deed == Deed::Removed {
-                    beyond.deleted += 1;
-                } else {
-                    beyond.changed += 1;
-                }
+                let second = mark.at.div_euclid(SECOND);
+                let key = match self.beyond.len() < BEYOND_MAX {
+                    true => (mark.deed, mark.who, second),
+                    // Who and when is no longer told apart.
+                    false => (mark.deed, None, 0),
+                };
+                let beyond = self.beyond.entry(key).or_default();
+                beyond.count += 1;
                 beyond.to = beyond.to.max(mark.at);
                 beyond.point = beyond.point.max(mark.point);
                 return;
@@ -219,7 +221,7 @@ impl Ledger {
         let marks = self.marks.values();
         let marked = marks.flat_map(|mark| [mark.who, mark.born.and_then(|(_, who)| who)]);
         marked
-            .chain(self.beyond.keys().map(|(_, who)| *who))
+            .chain(self.beyond.keys().map(|(_, who, _)| *who))
             .flatten()
             .collect()
     }
@@ -234,7 +236,7 @@ impl Ledger {
         let beyond = std::mem::take(&mut self.beyond);
         self.beyond = beyond
             .into_iter()
-            .map(|((deed, who), beyond)| ((deed, new(who)), beyond))
+            .map(|((deed, who, second), beyond)| ((deed, new(who), second), beyond))
             .collect();
     }
 }

@@ -130,6 +130,8 @@ pub(super) const BURST_PART: usize = 10;
 
 /// Damaged keys kept in mind: about 480 bytes each, 30 MB in all. What comes beyond is counted.
 pub(super) const HARMFUL_MAX: usize = 65_536;
+/// Seconds, for each who did it, in which what comes beyond is counted.
+pub(super) const BEYOND_MAX: usize = 32_768;
 /// Harmless changes kept in mind for pairing.
 pub(super) const HARMLESS_MAX: usize = 32_768;
 /// Directories whose population is followed.
