@@ -71,7 +71,7 @@ mod tests {
         (0..count).map(move |at| from + at * millis)
     }
 
-    fn sorted(parts: Vec<Vec<i64>>) -> Vec<i64> {
+    fn sorted(parts: &[Vec<i64>]) -> Vec<i64> {
         let mut times = parts.concat();
         times.sort_unstable();
         times
@@ -81,7 +81,7 @@ mod tests {
     fn what_goes_on_all_the_time_is_not_of_the_burst() {
         let customers: Vec<i64> = every(3_000, 0, 40).collect();
         let job: Vec<i64> = every(2, 40_300, 200).collect();
-        let times = sorted(vec![customers, job.clone()]);
+        let times = sorted(&[customers, job.clone()]);
         let (from, to) = hull(&times);
         assert_eq!((times[from], times[to - 1]), (job[0], job[199]));
     }
@@ -91,7 +91,7 @@ mod tests {
         let fast: Vec<i64> = every(1, 10_000, 1_000).collect();
         let slower: Vec<i64> = every(40, 15_000, 200).collect();
         let again: Vec<i64> = every(1, 60_000, 300).collect();
-        let times = sorted(vec![fast, slower, again]);
+        let times = sorted(&[fast, slower, again]);
         assert_eq!(hull(&times), (0, times.len()));
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn marks_of_a_point_have_one_time() {
         let customers = (0..60).flat_map(|at| [at * 2_000; 3]);
         let job = [40_000; 800].into_iter().chain([42_000; 500]);
-        let times = sorted(vec![customers.collect(), job.collect()]);
+        let times = sorted(&[customers.collect(), job.collect()]);
         let (from, to) = hull(&times);
         assert_eq!((times[from], times[to - 1]), (40_000, 42_000));
         assert_eq!(to - from, 800 + 500 + 6);
