@@ -262,11 +262,15 @@ impl Incidents {
         };
         let mut incident = self.incident(number, finding, state);
         let mut keys = finding.keys.clone();
-        if let Some((earlier, theirs)) = self.adopted.get(&finding.id) {
+        let adopted = self.adopted.get(&finding.id);
+        if let Some((earlier, theirs)) =
+            adopted.filter(|(earlier, _)| !is_after(&incident, earlier))
+        {
             (incident, keys) = joined((earlier, theirs), incident, keys);
         }
         let same = |told: &Incident| {
             (told.level, told.keys, &told.about) == (incident.level, incident.keys, &incident.about)
+                && !is_after(&incident, told)
         };
         let told = self.told.get(&finding.id);
         if told.is_some_and(same) {
@@ -277,6 +281,7 @@ impl Incidents {
             told.level != incident.level
                 || told.about != incident.about
                 || told.keys < incident.keys
+                || is_after(&incident, told)
         });
         let repository = state.repository;
         let (keys, _) = repository.write(&model::Silent, |session| {
@@ -322,6 +327,12 @@ impl Incidents {
             ),
         }
     }
+}
+
+/// Whether all of an incident came after what was told of it: the same keys were damaged once more after they
+/// had been put right.
+fn is_after(incident: &Incident, told: &Incident) -> bool {
+    incident.from > told.to
 }
 
 /// What is known of an incident now with what an earlier watcher recorded of it: a later record takes the
@@ -372,6 +383,15 @@ mod tests {
             actor: None,
             points: (first, 9),
         }
+    }
+
+    /// The same damage once more, after it was put right, is told again although it looks the same.
+    #[test]
+    fn what_happens_again_comes_after_what_was_told() {
+        let told = incident(Level::Alarm, (10, 2), 3);
+        let longer = incident(Level::Alarm, (90, 2), 3);
+        let again = incident(Level::Alarm, (91, 5), 3);
+        assert!(is_after(&again, &told) && !is_after(&longer, &told));
     }
 
     /// A watcher that was started in the middle knows a part, and its record counts from then on.

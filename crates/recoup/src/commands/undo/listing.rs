@@ -111,8 +111,7 @@ pub(in crate::commands) fn incidents(
     for source in sources {
         let timeline = opened.repository.timeline(&host, source)?;
         for known in timeline.incidents()? {
-            let number = known.incident.number;
-            let undone = that_took_back(&operations, number, &host, source);
+            let undone = that_took_back(&operations, &known.incident, &host, source);
             found.push(FoundIncident {
                 source: source.to_vec(),
                 undone: undone.map(|op| op.begun.number),
