@@ -262,10 +262,7 @@ impl Incidents {
         };
         let mut incident = self.incident(number, finding, state);
         let mut keys = finding.keys.clone();
-        let adopted = self.adopted.get(&finding.id);
-        if let Some((earlier, theirs)) =
-            adopted.filter(|(earlier, _)| !is_after(&incident, earlier))
-        {
+        if let Some((earlier, theirs)) = self.adopted.get(&finding.id) {
             (incident, keys) = joined((earlier, theirs), incident, keys);
         }
         let same = |told: &Incident| {
@@ -343,6 +340,9 @@ fn joined(
     keys: Vec<PathKey>,
 ) -> (Incident, Vec<PathKey>) {
     let more = keys.iter().filter(|key| !theirs.contains(*key)).count() as u64;
+    if more == 0 && is_after(&now, earlier) {
+        return (now, keys);
+    }
     if more == 0 {
         return (earlier.clone(), theirs.iter().cloned().collect());
     }
@@ -402,6 +402,9 @@ mod tests {
         let now = incident(Level::Notice, (50, 5), 2);
         let (same, keys) = joined((&earlier, &theirs), now.clone(), vec![key("b"), key("c")]);
         assert_eq!((&same, keys.len()), (&earlier, 3));
+        let again = incident(Level::Alarm, (91, 12), 2);
+        let (new, keys) = joined((&earlier, &theirs), again.clone(), vec![key("b"), key("c")]);
+        assert_eq!((&new, keys.len()), (&again, 2), "they were damaged anew");
         let (more, keys) = joined((&earlier, &theirs), now, vec![key("c"), key("d")]);
         assert_eq!(keys, ["a", "b", "c", "d"].map(key));
         assert_eq!((more.keys, more.deleted, more.changed), (4, 4, 0));
