@@ -12,7 +12,7 @@ use etcd::{Applied, Applier, Client, EtcdError, Expect, KeyValue, Lease, Outcome
 use merge::Choice;
 use model::plan::Step;
 use model::{
-    Action, Cancel, Conflict, ConflictKind, Monitor, PathKey, Plan, SnapshotId, Timestamp,
+    Action, Cancel, Conflict, ConflictKind, Entry, Monitor, PathKey, Plan, SnapshotId, Timestamp,
 };
 use repository::Repository;
 use undo::outcome::{Outcome, StepResult};
@@ -20,10 +20,7 @@ use undo::{ContentMerge, Event, Ground, Proposal, UndoError, Way};
 
 use crate::backup::{Options, keep};
 use crate::error::{KeyspaceError, Result};
-use crate::value::{lease_of, raw_key};
-
-/// Steps that are run in one go: their values are in memory meanwhile.
-const STEPS_AT_ONCE: usize = 4096;
+use crate::value::{contents, fitting, lease_of, raw_key};
 
 /// A store that is undone on.
 pub struct Keyspace<'a> {
@@ -79,12 +76,27 @@ impl<'a> Keyspace<'a> {
         Ok(keys.iter().cloned().zip(found).collect())
     }
 
-    /// The write of a step.
-    fn write(&self, step: &Step, way: Way) -> Result<Write> {
-        let (from, to) = match way {
-            Way::RollBack => (&step.leaves, &step.expects),
-            Way::Fresh | Way::Resume => (&step.expects, &step.leaves),
-        };
+    /// The writes of some steps.
+    fn writes(&self, steps: &[Step], way: Way) -> Result<Vec<Write>> {
+        let new: Vec<_> = steps
+            .iter()
+            .map(|step| ends(step, way).1.as_ref())
+            .collect();
+        let new = contents(self.repository, &new)?;
+        let pairs = steps.iter().zip(new);
+        pairs
+            .map(|(step, new)| self.write(step, ends(step, way), new, way))
+            .collect()
+    }
+
+    /// The write of a step from one state to another, whose bytes these are.
+    fn write(
+        &self,
+        step: &Step,
+        (from, to): (&Option<Entry>, &Option<Entry>),
+        new: Vec<u8>,
+        way: Way,
+    ) -> Result<Write> {
         let seen = match way {
             Way::Fresh => {
                 let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,10 +113,7 @@ impl<'a> Keyspace<'a> {
             && from.as_ref().is_some_and(|entry| lease_of(entry) != 0);
         Ok(Write {
             key: raw_key(&step.key)?,
-            new: match to {
-                Some(entry) => Some(self.repository.content(entry)?),
-                None => None,
-            },
+            new: to.as_ref().map(|_| new),
             expect,
             lease: if keeps_lease {
                 Lease::Keep
@@ -119,12 +128,14 @@ impl<'a> Keyspace<'a> {
         let mut applier = Applier::new(self.client, self.rate);
         let mut results: Vec<StepResult> = Vec::with_capacity(plan.steps.len());
         let mut stopped = None;
-        for steps in plan.steps.chunks(STEPS_AT_ONCE) {
-            if stopped.is_some() {
-                break;
-            }
-            let writes = steps.iter().map(|step| self.write(step, way));
-            let writes: Vec<Write> = writes.collect::<Result<_>>()?;
+        let mut rest = plan.steps.as_slice();
+        while !rest.is_empty() && stopped.is_none() {
+            let sizes = rest
+                .iter()
+                .map(|step| size_of(&step.leaves).max(size_of(&step.expects)));
+            let (steps, later) = rest.split_at(fitting(sizes));
+            rest = later;
+            let writes = self.writes(steps, way)?;
             let mut report = |_: usize, _: &Wrote| self.monitor.done(1, 0);
             let Applied {
                 outcomes,
@@ -136,6 +147,18 @@ impl<'a> Keyspace<'a> {
         results.resize_with(plan.steps.len(), || StepResult::NotReached);
         Ok((results, stopped))
     }
+}
+
+/// What a step leads from, and to.
+fn ends(step: &Step, way: Way) -> (&Option<Entry>, &Option<Entry>) {
+    match way {
+        Way::RollBack => (&step.leaves, &step.expects),
+        Way::Fresh | Way::Resume => (&step.expects, &step.leaves),
+    }
+}
+
+fn size_of(entry: &Option<Entry>) -> u64 {
+    entry.as_ref().map_or(0, |entry| entry.size)
 }
 
 fn result_of(outcome: Wrote) -> StepResult {

@@ -1,14 +1,11 @@
 //! A whole state written into a store that holds nothing of it yet.
 
 use etcd::{Applier, Client, Expect, Lease, Write};
-use model::{BlobId, Cancel, Monitor, PathKey};
+use model::{BlobId, Cancel, Entry, Monitor, PathKey};
 use repository::{MapReader, Repository};
 
 use crate::error::{KeyspaceError, Result};
-use crate::value::{lease_of, raw_key};
-
-/// Keys that are written in one go: their values are in memory meanwhile.
-const KEYS_AT_ONCE: usize = 4096;
+use crate::value::{AT_ONCE_MAX, BYTES_AT_ONCE, contents, lease_of, raw_key};
 
 /// What a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,23 +77,22 @@ pub fn restore(
     let mut entries = reader.entries(root, below);
     let mut failed = 0;
     loop {
-        let mut writes = Vec::with_capacity(KEYS_AT_ONCE);
-        while writes.len() < KEYS_AT_ONCE
+        let mut some: Vec<(Vec<u8>, Entry)> = Vec::new();
+        let mut bytes = 0;
+        while some.len() < AT_ONCE_MAX
+            && bytes < BYTES_AT_ONCE
             && let Some((key, entry)) = entries.next()?
         {
             if lease_of(&entry) != 0 {
                 done.leased += 1;
                 continue;
             }
-            let value = repository.content(&entry)?;
-            done.bytes += value.len() as u64;
-            writes.push(Write {
-                key: raw_key(&key)?,
-                new: Some(value),
-                expect: Expect::Absent,
-                lease: Lease::None,
-            });
+            let raw = raw_key(&key)?;
+            bytes += entry.size;
+            some.push((raw, entry));
         }
+        done.bytes += bytes;
+        let writes = writes_of(repository, some)?;
         if writes.is_empty() {
             break;
         }
@@ -120,4 +116,17 @@ pub fn restore(
         });
     }
     Ok(done)
+}
+
+fn writes_of(repository: &Repository, some: Vec<(Vec<u8>, Entry)>) -> Result<Vec<Write>> {
+    let entries: Vec<_> = some.iter().map(|(_, entry)| Some(entry)).collect();
+    let values = contents(repository, &entries)?;
+    let pairs = some.into_iter().zip(values);
+    let write = |((key, _), value)| Write {
+        key,
+        new: Some(value),
+        expect: Expect::Absent,
+        lease: Lease::None,
+    };
+    Ok(pairs.map(write).collect())
 }

@@ -10,8 +10,8 @@ pub mod entry;
 pub mod snapshot;
 pub mod change;
 pub mod plan;
-pub mod operation;
 pub mod incident;
+pub mod operation;
 pub mod point;
 pub mod monitor;
 

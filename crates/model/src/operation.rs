@@ -1,6 +1,7 @@
 //! An operation: something Recoup did to live data, kept so that it can be shown, finished and undone.
 
 use crate::id::{BlobId, SnapshotId};
+use crate::incident::Incident;
 use crate::key::PathKey;
 use crate::time::Timestamp;
 
@@ -173,18 +174,19 @@ impl Operation {
         matches!(&self.ended, Some((_, ended)) if ended.outcome == Outcome::Done)
     }
 
-    /// Whether it took this incident of a machine's source back.
-    fn took_back(&self, incident: u64, host: &str, source: &[u8]) -> bool {
+    /// Whether it took this incident of a machine's source back. One that began anew since keeps its number,
+    /// and is not taken back by what came before.
+    fn took_back(&self, incident: &Incident, host: &str, source: &[u8]) -> bool {
         let begun = &self.begun;
-        let is_it = begun.incident == Some(incident) && begun.host == host;
-        is_it && begun.source == source && self.is_done()
+        let is_it = begun.incident == Some(incident.number) && begun.host == host;
+        self.time >= incident.from && is_it && begun.source == source && self.is_done()
     }
 }
 
 /// The operation that took an incident back, unless what it did was taken back in turn.
 pub fn that_took_back<'o>(
     all: &'o [Operation],
-    incident: u64,
+    incident: &Incident,
     host: &str,
     source: &[u8],
 ) -> Option<&'o Operation> {
@@ -204,6 +206,7 @@ pub fn is_taken_back(number: u64, all: &[Operation]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::Level;
 
     fn operation(number: u64, kind: OperationKind, of: Option<u64>) -> Operation {
         let time = Timestamp::new(1, 0);
@@ -241,11 +244,30 @@ mod tests {
         }
     }
 
+    fn incident(number: u64) -> Incident {
+        Incident {
+            number,
+            level: Level::Alarm,
+            rule: "deleted".to_owned(),
+            about: String::new(),
+            from: Timestamp::new(1, 0),
+            to: Timestamp::new(1, 0),
+            before: SnapshotId([0; 32]),
+            after: SnapshotId([1; 32]),
+            keys: 1,
+            deleted: 1,
+            changed: 0,
+            actor: None,
+            points: (1, 1),
+        }
+    }
+
     #[test]
     fn an_incident_is_over_as_long_as_its_undo_holds() {
         use OperationKind::{Redo, Undo};
+        let mut incident = incident(7);
         let by = |all: &[Operation], host, source: &[u8]| {
-            that_took_back(all, 7, host, source).map(|op| op.begun.number)
+            that_took_back(all, &incident, host, source).map(|op| op.begun.number)
         };
         let mut all = vec![operation(1, Undo, None)];
         assert_eq!(by(&all, "attic", b"/srv"), Some(1));
@@ -264,5 +286,10 @@ mod tests {
         assert_eq!(by(&all, "attic", b"/srv"), Some(3));
         all[2].ended = None;
         assert_eq!(by(&all, "attic", b"/srv"), None, "interrupted");
+        all.truncate(1);
+        assert_eq!(by(&all, "attic", b"/srv"), Some(1));
+        incident.from = Timestamp::new(2, 0);
+        let again = that_took_back(&all, &incident, "attic", b"/srv");
+        assert!(again.is_none(), "it happened once more");
     }
 }

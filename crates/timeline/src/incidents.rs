@@ -267,6 +267,7 @@ impl Incidents {
         }
         let same = |told: &Incident| {
             (told.level, told.keys, &told.about) == (incident.level, incident.keys, &incident.about)
+                && !is_after(&incident, told)
         };
         let told = self.told.get(&finding.id);
         if told.is_some_and(same) {
@@ -277,6 +278,7 @@ impl Incidents {
             told.level != incident.level
                 || told.about != incident.about
                 || told.keys < incident.keys
+                || is_after(&incident, told)
         });
         let repository = state.repository;
         let (keys, _) = repository.write(&model::Silent, |session| {
@@ -324,6 +326,12 @@ impl Incidents {
     }
 }
 
+/// Whether all of an incident came after what was told of it: the same keys were damaged once more after they
+/// had been put right.
+fn is_after(incident: &Incident, told: &Incident) -> bool {
+    incident.from > told.to
+}
+
 /// What is known of an incident now with what an earlier watcher recorded of it: a later record takes the
 /// place of the earlier one, and must not say less.
 fn joined(
@@ -332,6 +340,9 @@ fn joined(
     keys: Vec<PathKey>,
 ) -> (Incident, Vec<PathKey>) {
     let more = keys.iter().filter(|key| !theirs.contains(*key)).count() as u64;
+    if more == 0 && is_after(&now, earlier) {
+        return (now, keys);
+    }
     if more == 0 {
         return (earlier.clone(), theirs.iter().cloned().collect());
     }
@@ -374,6 +385,15 @@ mod tests {
         }
     }
 
+    /// The same damage once more, after it was put right, is told again although it looks the same.
+    #[test]
+    fn what_happens_again_comes_after_what_was_told() {
+        let told = incident(Level::Alarm, (10, 2), 3);
+        let longer = incident(Level::Alarm, (90, 2), 3);
+        let again = incident(Level::Alarm, (91, 5), 3);
+        assert!(is_after(&again, &told) && !is_after(&longer, &told));
+    }
+
     /// A watcher that was started in the middle knows a part, and its record counts from then on.
     #[test]
     fn a_later_record_says_no_less() {
@@ -382,6 +402,9 @@ mod tests {
         let now = incident(Level::Notice, (50, 5), 2);
         let (same, keys) = joined((&earlier, &theirs), now.clone(), vec![key("b"), key("c")]);
         assert_eq!((&same, keys.len()), (&earlier, 3));
+        let again = incident(Level::Alarm, (91, 12), 2);
+        let (new, keys) = joined((&earlier, &theirs), again.clone(), vec![key("b"), key("c")]);
+        assert_eq!((&new, keys.len()), (&again, 2), "they were damaged anew");
         let (more, keys) = joined((&earlier, &theirs), now, vec![key("c"), key("d")]);
         assert_eq!(keys, ["a", "b", "c", "d"].map(key));
         assert_eq!((more.keys, more.deleted, more.changed), (4, 4, 0));

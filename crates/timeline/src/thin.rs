@@ -347,7 +347,7 @@ impl Overview {
         let known = self.incidents.0.values();
         let mut alarms = known
             .filter(|known| known.incident.level == Level::Alarm && known.dismissed.is_none())
-            .map(|known| known.incident.number)
+            .map(|known| &known.incident)
             .peekable();
         if alarms.peek().is_none() {
             return Ok(false);

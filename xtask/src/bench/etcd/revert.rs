@@ -8,7 +8,6 @@ use super::full::MEMORY_MOST_BYTES;
 use super::stage::Stage;
 use super::table::{Bound, Row};
 use anyhow::{Context, Result, ensure};
-use std::thread;
 use std::time::Duration;
 
 /// Of a thousand keys: what was lost in 2012.
@@ -19,9 +18,6 @@ const FOUND_WITHIN: Duration = Duration::from_secs(120);
 
 /// Nothing new for so long: the watcher has caught up.
 const QUIET: Duration = Duration::from_secs(2);
-
-/// Keys that go sooner after they came are taken for locks.
-const LASTING: Duration = Duration::from_secs(11);
 
 pub(super) fn measure(stage: &Stage, desk: &Desk, watch: &Watch, runs: u64) -> Result<Vec<Row>> {
     let count = stage.keys * LOST_PER_MILLE / 1000;
@@ -35,9 +31,6 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, watch: &Watch, runs: u64) -> R
     let mut rate = Row::new("the same, less the time of a plan", "keys/s");
     let mut plain = Row::new("the same etcd, a plain client", "keys/s");
     for run in 0..runs {
-        if run > 0 {
-            thread::sleep(LASTING);
-        }
         watch.wait_quiet(QUIET, FOUND_WITHIN);
         let (id, times) = damage(stage, watch, count)?;
         alarm.add(times.0);

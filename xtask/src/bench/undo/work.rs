@@ -59,6 +59,7 @@ fn rounds(
     (before, after): (&str, &str),
     (place, peer, copy): (&Place, Option<&Tool>, &Path),
 ) -> Result<Vec<Row>> {
+    let desk = &ground.desk;
     let tree = ground.tree.display().to_string();
     let undo = ["undo", &tree, "--before", before, "--after", after];
     let mut rows = [
@@ -69,18 +70,15 @@ fn rounds(
         row("rsync -a", count),
         row("cp -a", count),
     ];
-    let target = ground.desk.folder.join("restored");
+    let target = desk.folder.join("restored");
     for run in 0..runs {
         fs::write(
             ground.tree.join("other.txt"),
             format!("work of round {run}"),
         )?;
-        let plan = ground.desk.step(&undo).args(["--dry-run", "--json"]);
-        Ground::note(&mut rows[0], ground.desk.measure(&plan)?);
-        Ground::note(
-            &mut rows[1],
-            ground.desk.measure(&ground.desk.step(&undo).arg("--yes"))?,
-        );
+        let plan = desk.step(&undo).args(["--dry-run", "--json"]);
+        Ground::note(&mut rows[0], desk.measure(&plan)?);
+        Ground::note(&mut rows[1], desk.measure(&desk.step(&undo).arg("--yes"))?);
         let back = tree::count(&ground.tree)?.files;
         ensure!(back == count + 1, "{back} of {} files are back", count + 1);
         let kept = fs::read_to_string(ground.tree.join("other.txt"))?;
@@ -89,11 +87,10 @@ fn rounds(
             "later work was lost"
         );
         remove_all(ground, count)?;
-        let restore = ground
-            .desk
+        let restore = desk
             .step(&["restore", before, "--yes", "--to"])
             .arg(&target);
-        Ground::note(&mut rows[2], ground.desk.measure(&restore)?);
+        Ground::note(&mut rows[2], desk.measure(&restore)?);
         tree::remove(&target)?;
         if let Some(peer) = peer {
             Ground::note(
@@ -103,19 +100,14 @@ fn rounds(
             tree::remove(&target)?;
         }
         let from = format!("{}/", copy.display());
-        match ground
-            .desk
-            .measure(&Step::new("rsync").args(["-a", &from]).arg(&target))
-        {
+        match desk.measure(&Step::new("rsync").args(["-a", &from]).arg(&target)) {
             Ok(sample) => Ground::note(&mut rows[4], sample),
             Err(error) => eprintln!("without rsync: {error:#}"),
         }
         tree::remove(&target)?;
         Ground::note(
             &mut rows[5],
-            ground
-                .desk
-                .measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
+            desk.measure(&Step::new("cp").arg("-a").args([copy, target.as_path()]))?,
         );
         tree::remove(&target)?;
     }

@@ -121,8 +121,7 @@ pub(in crate::commands) fn incidents(
         };
         let revision_of = |id| revisions.get(&id).copied();
         for known in known {
-            let number = known.incident.number;
-            let undone = that_took_back(&operations, number, &host, source);
+            let undone = that_took_back(&operations, &known.incident, &host, source);
             found.push(FoundIncident {
                 source: source.to_vec(),
                 undone: undone.map(|op| op.begun.number),
