@@ -72,7 +72,11 @@ fn removed_is_an_alarm(home: &Home, runner: &[&str]) {
         "{incident}"
     );
     if capture == "fanotify" {
-        assert_eq!(incident["actor"]["comm"], "rm", "{incident}");
+        let actor = &incident["actor"];
+        // On a busy machine so short a program may be gone before anybody can ask for its name.
+        let is_gone = actor.is_null() || actor["gone"] == true;
+        assert!(actor["comm"] == "rm" || is_gone, "{incident}");
+        println!("removed by {actor}");
     }
     let point = watching.lines("point").last().unwrap().clone();
     assert_eq!(point["blurred"], false, "{point}");
