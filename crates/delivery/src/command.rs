@@ -1,6 +1,6 @@
 //! A message to a command of the user.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::error::Undelivered;
@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::program;
 
 /// How long a command is waited for when it is tried. In earnest it may take as long as it likes.
-pub(crate) const TRIAL: Duration = Duration::from_secs(60);
+const TRIAL: Duration = Duration::from_secs(60);
 
 /// In earnest: a command that takes longer is told of, and goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// it may say secrets.
 pub(crate) fn deliver(line: &str, message: &Message, is_trial: bool) -> Result<(), Undelivered> {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(line).stdout(Stdio::null());
+    command.arg("-c").arg(line);
     command.envs(
         message
             .environment

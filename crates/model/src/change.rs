@@ -17,6 +17,16 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// What leads from one state to another, which are not both `None`.
+    pub fn between(before: Option<&Entry>, after: Option<&Entry>) -> Self {
+        match (before, after) {
+            (None, _) => Self::Created,
+            (_, None) => Self::Deleted,
+            (Some(before), Some(after)) if before.same_content(after) => Self::Metadata,
+            _ => Self::Changed,
+        }
+    }
+
     /// The word that people and scripts read.
     pub fn word(self) -> &'static str {
         match self {
@@ -42,11 +52,6 @@ pub struct Change {
 impl Change {
     /// How the path changed.
     pub fn kind(&self) -> ChangeKind {
-        match (&self.before, &self.after) {
-            (None, _) => ChangeKind::Created,
-            (_, None) => ChangeKind::Deleted,
-            (Some(before), Some(after)) if before.same_content(after) => ChangeKind::Metadata,
-            _ => ChangeKind::Changed,
-        }
+        ChangeKind::between(self.before.as_ref(), self.after.as_ref())
     }
 }

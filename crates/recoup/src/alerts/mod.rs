@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use delivery::outbox::WAITS;
 use delivery::{Attempt, Message, Outbox, Way};
-use model::incident::{Incident, Level};
+use model::incident::Incident;
 
 use self::news::News;
 use crate::output::terminal::Terminal;
@@ -26,8 +26,7 @@ pub(crate) struct Alerts {
 impl Alerts {
     /// `source` is what is watched.
     pub(crate) fn new(settings: &Settings, source: &[u8], terminal: &Arc<Terminal>) -> Self {
-        let on_incident = settings.config.on_incident.clone();
-        let tellings = on_incident.unwrap_or_default().0;
+        let tellings = settings.config.tellings().to_vec();
         let ways: Vec<Way> = tellings.iter().map(|telling| telling.way.clone()).collect();
         let outbox = Outbox::new(ways.clone(), &WAITS, {
             let state = settings.directories.state.clone();
@@ -55,7 +54,7 @@ impl Alerts {
         for (number, telling) in self.tellings.iter().enumerate() {
             // A command counts for itself: it is run each time that more is known.
             let is_told = is_news || matches!(telling.way, Way::Command(_));
-            if is_told && incident.level >= telling.level && incident.level > Level::Pin {
+            if is_told && incident.level >= telling.level {
                 self.outbox.send(number, message.clone());
             }
         }

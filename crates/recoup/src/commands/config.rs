@@ -86,8 +86,7 @@ fn show(settings: &Settings, sink: &mut Sink) -> Result<()> {
         .map(|it| it.to_string_lossy().into_owned())
         .collect();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-    let on_incident = config.on_incident.clone().unwrap_or_default().0;
-    let told: Vec<String> = on_incident.iter().map(Telling::describe).collect();
+    let told: Vec<String> = config.tellings().iter().map(Telling::describe).collect();
     let line = json!({
         "config_file": settings.config_file.to_string_lossy(),
         "repo": repository.to_string_lossy(),

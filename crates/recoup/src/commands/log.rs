@@ -156,13 +156,11 @@ fn versions<'s>(
         if entry.is_none() && stored.snapshot.safety {
             continue;
         }
-        let change = match (versions.last().and_then(|last| last.entry.as_ref()), &entry) {
-            (None, None) if versions.is_empty() => continue,
-            (None, Some(_)) => ChangeKind::Created,
-            (_, None) => ChangeKind::Deleted,
-            (Some(before), Some(after)) if before.same_content(after) => ChangeKind::Metadata,
-            (Some(_), Some(_)) => ChangeKind::Changed,
-        };
+        if entry.is_none() && versions.is_empty() {
+            continue;
+        }
+        let before = versions.last().and_then(|last| last.entry.as_ref());
+        let change = ChangeKind::between(before, entry.as_ref());
         match versions.last_mut() {
             Some(last) if last.entry == entry => {
                 last.last = stored;

@@ -10,7 +10,7 @@ use crate::exit::{Failure, Result};
 use crate::names::amount;
 use crate::names::store::is_store;
 use crate::settings::nearest::nearest;
-use crate::settings::on_incident::OnIncident;
+use crate::settings::on_incident::{OnIncident, Telling};
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Who is told of incidents.
+    pub(crate) fn tellings(&self) -> &[Telling] {
+        self.on_incident.as_ref().map_or(&[], |all| &all.0)
+    }
+
     /// Reads a file; the empty config if there is none and `required` is not set.
     pub(crate) fn read(path: &Path, required: bool) -> Result<Self> {
         let text = match std::fs::read_to_string(path) {

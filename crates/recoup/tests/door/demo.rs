@@ -1,8 +1,19 @@
 //! The demo, small: its own books say whether everything is there; nothing of it is left behind.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::home::{Home, files_below};
+
+/// A home, and the directory in which the demo makes its own.
+fn with_scratch() -> (Home, PathBuf) {
+    let mut home = Home::new();
+    let scratch = home.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    home.set("TMPDIR", scratch.to_str().unwrap());
+    (home, scratch)
+}
 
 fn steps(lines: &[Value]) -> Vec<&str> {
     let steps = lines.iter().filter(|line| line["type"] == "demo-step");
@@ -11,10 +22,7 @@ fn steps(lines: &[Value]) -> Vec<&str> {
 
 #[test]
 fn the_night_ends_well_and_leaves_nothing() {
-    let mut home = Home::new();
-    let scratch = home.path("scratch");
-    std::fs::create_dir(&scratch).unwrap();
-    home.set("TMPDIR", scratch.to_str().unwrap());
+    let (mut home, scratch) = with_scratch();
     // What belongs to the user plays no part.
     home.set("RECOUP_REPO", home.path("elsewhere").to_str().unwrap());
     let lines = home.json(&["demo", "--files", "2000"], 0);
@@ -45,17 +53,14 @@ fn the_night_ends_well_and_leaves_nothing() {
     assert_eq!(summary["kept"], Value::Null);
     let touched = summary["restored"].as_u64().unwrap() + summary["conflicts"].as_u64().unwrap();
     assert!(touched >= 146, "{summary}");
-    assert_eq!(files_below(&home.path("")), [] as [std::path::PathBuf; 0]);
+    assert_eq!(files_below(&home.path("")), [] as [PathBuf; 0]);
     assert!(std::fs::read_dir(&scratch).unwrap().next().is_none());
 }
 
 /// On a real etcd, with the books of a control plane that goes on all the time.
 #[test]
 fn the_outage_loses_nothing_of_what_came_later() {
-    let mut home = Home::new();
-    let scratch = home.path("scratch");
-    std::fs::create_dir(&scratch).unwrap();
-    home.set("TMPDIR", scratch.to_str().unwrap());
+    let (home, scratch) = with_scratch();
     let lines = home.json(&["demo", "outage", "--keys", "5000"], 0);
     assert_eq!(
         steps(&lines),
@@ -88,10 +93,7 @@ fn the_outage_loses_nothing_of_what_came_later() {
 
 #[test]
 fn the_outage_says_what_it_needs() {
-    let mut home = Home::new();
-    let scratch = home.path("scratch");
-    std::fs::create_dir(&scratch).unwrap();
-    home.set("TMPDIR", scratch.to_str().unwrap());
+    let (mut home, scratch) = with_scratch();
     home.set("PATH", "/nowhere");
     let ran = home.run(&["demo", "outage"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
@@ -107,12 +109,9 @@ fn the_outage_says_what_it_needs() {
 
 #[test]
 fn what_is_kept_can_be_played_with() {
-    let mut home = Home::new();
-    let scratch = home.path("scratch");
-    std::fs::create_dir(&scratch).unwrap();
-    home.set("TMPDIR", scratch.to_str().unwrap());
+    let (home, scratch) = with_scratch();
     let summary = home.summary(&["demo", "--files", "1000", "--keep"], 0);
-    let kept = std::path::PathBuf::from(summary["kept"].as_str().unwrap());
+    let kept = PathBuf::from(summary["kept"].as_str().unwrap());
     assert!(kept.starts_with(&scratch));
     let mut command = std::process::Command::new(kept.join("recoup"));
     let ran = command.args(["ops", "--json"]).output().unwrap();

@@ -4,7 +4,7 @@
 use super::super::desk::Desk;
 use super::super::tree;
 use super::full::MEMORY_MOST_BYTES;
-use super::stage::{Stage, etcdctl};
+use super::stage::{Server, Stage, etcdctl};
 use super::table::Row;
 use anyhow::{Result, ensure};
 use std::fs;
@@ -17,6 +17,15 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, runs: u64) -> Result<Vec<Row>>
     stage.measure(desk, &stage.save(&file))?;
     let expected = stage.count(&stage.server)?;
     let folder = stage.folder.join("second");
+    let close = |server: Server| {
+        let there = stage.count(&server)?;
+        ensure!(
+            there == expected,
+            "{there} of {expected} keys were restored"
+        );
+        drop(server);
+        tree::remove(&folder)
+    };
     for _ in 0..runs {
         let server = stage.serve("second")?;
         let from = [
@@ -28,13 +37,7 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, runs: u64) -> Result<Vec<Row>>
         ];
         let sample = desk.measure(&desk.step(&from).arg(&server.address))?;
         ours.note_seconds((sample, server.cpu_seconds()?));
-        let there = stage.count(&server)?;
-        ensure!(
-            there == expected,
-            "{there} of {expected} keys were restored"
-        );
-        drop(server);
-        tree::remove(&folder)?;
+        close(server)?;
 
         fs::create_dir_all(folder.join("m0"))?;
         let step = etcdctl(&["snapshot", "restore", "--data-dir"]);
@@ -44,13 +47,7 @@ pub(super) fn measure(stage: &Stage, desk: &Desk, runs: u64) -> Result<Vec<Row>>
         let server = stage.serve("second")?;
         let whole = sample.wall_seconds + begin.elapsed().as_secs_f64();
         theirs.note(whole, (sample, server.cpu_seconds()?));
-        let there = stage.count(&server)?;
-        ensure!(
-            there == expected,
-            "{there} of {expected} keys were restored"
-        );
-        drop(server);
-        tree::remove(&folder)?;
+        close(server)?;
     }
     let ratio = Row::ratio("restore / snapshot restore", &ours, &theirs);
     Ok(vec![ours, theirs, ratio])

@@ -89,10 +89,9 @@ pub(crate) fn run(_: &Arguments, context: &mut Context) -> Result<Exit> {
 
 /// Tells of the ways of telling that failed, and did not work since.
 fn is_everything_told(context: &mut Context) -> Result<bool> {
-    let on_incident = context.settings.config.on_incident.clone();
     let mut well = true;
-    for telling in on_incident.unwrap_or_default().0 {
-        let state = &context.settings.directories.state;
+    let state = &context.settings.directories.state;
+    for telling in context.settings.config.tellings() {
         let Some(last) = undelivered::last(state, &telling.way) else {
             continue;
         };

@@ -27,8 +27,7 @@ struct DeliveryLine<'a> {
 
 /// Tells everybody, whatever their level, and says how it went.
 pub(super) fn run(context: &mut Context) -> Result<Exit> {
-    let on_incident = context.settings.config.on_incident.clone();
-    let tellings = on_incident.unwrap_or_default().0;
+    let tellings = context.settings.config.tellings().to_vec();
     if tellings.is_empty() {
         let file = context.settings.config_file.display();
         let hint =

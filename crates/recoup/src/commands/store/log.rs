@@ -34,16 +34,11 @@ pub(in crate::commands) fn show(
 fn versions(seen: Vec<Seen>) -> Vec<(Seen, ChangeKind)> {
     let mut versions: Vec<(Seen, ChangeKind)> = Vec::new();
     for next in seen {
-        let before = versions.last().map(|(seen, _)| &seen.entry);
-        let change = match (before.and_then(Option::as_ref), &next.entry) {
-            (None, None) => continue,
-            (None, Some(_)) => ChangeKind::Created,
-            (Some(_), None) => ChangeKind::Deleted,
-            (Some(before), Some(after)) if before == after => continue,
-            (Some(before), Some(after)) if before.same_content(after) => ChangeKind::Metadata,
-            (Some(_), Some(_)) => ChangeKind::Changed,
-        };
-        versions.push((next, change));
+        let before = versions.last().and_then(|(seen, _)| seen.entry.as_ref());
+        if before != next.entry.as_ref() {
+            let change = ChangeKind::between(before, next.entry.as_ref());
+            versions.push((next, change));
+        }
     }
     versions
 }

@@ -155,15 +155,30 @@ impl Story<'_> {
 
     /// The control plane goes on with what the job has left.
     pub(super) fn meanwhile(&mut self, plane: &Plane, time: Duration) -> Result<()> {
+        let why = ": the load balancer's state is gone";
+        self.let_work(plane, time, ("meanwhile", "Meanwhile"), why)
+    }
+
+    /// Customers find everything where they left it.
+    pub(super) fn back_in(&mut self, plane: &Plane, time: Duration) -> Result<()> {
+        self.let_work(plane, time, ("back", "Back in"), "")
+    }
+
+    fn let_work(
+        &mut self,
+        plane: &Plane,
+        time: Duration,
+        (step, label): (&str, &str),
+        why: &str,
+    ) -> Result<()> {
         let (began, start) = (Instant::now(), plane.counted());
-        self.stage
-            .wait(time, "the control plane goes on with what is left")?;
+        self.stage.wait(time, "the control plane goes on")?;
         let (requests, refused) = since(plane, start);
         self.stage.show(&Row {
-            step: "meanwhile",
-            label: "Meanwhile",
+            step,
+            label,
             lines: vec![format!(
-                "{} more requests of customers, {} refused: the load balancer's state is gone",
+                "{} more requests of customers, {} refused{why}",
                 count(requests),
                 count(refused)
             )],
@@ -218,24 +233,6 @@ impl Story<'_> {
             }),
         })?;
         Ok(answer)
-    }
-
-    /// Customers find everything where they left it.
-    pub(super) fn back_in(&mut self, plane: &Plane, time: Duration) -> Result<()> {
-        let (began, start) = (Instant::now(), plane.counted());
-        self.stage.wait(time, "the control plane is whole again")?;
-        let (requests, refused) = since(plane, start);
-        self.stage.show(&Row {
-            step: "back",
-            label: "Back in",
-            lines: vec![format!(
-                "{} more requests, {} refused",
-                count(requests),
-                count(refused)
-            )],
-            seconds: began.elapsed().as_secs_f64(),
-            facts: json!({ "requests": requests, "refused": refused }),
-        })
     }
 
     pub(super) fn check(&mut self, plane: &Plane, span: Span) -> Result<Compared> {

@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use model::Cancel;
 use serde_json::Value;
 
+use crate::commands::demo::stage::NAP;
 use crate::commands::demo::stage::program::Program;
 use crate::exit::{Failure, Result};
 
 /// How long the watcher may take to end.
 const END_WITHIN: Duration = Duration::from_secs(30);
-
-/// Between two looks at whether somebody asked to stop.
-const NAP: Duration = Duration::from_millis(50);
 
 /// Killed when dropped.
 pub(super) struct Watcher {
@@ -105,40 +103,42 @@ impl Watcher {
         cancel: &Cancel,
     ) -> Result<Alarm> {
         let end = Instant::now() + within;
-        let (mut first, mut latest) = (None, None);
+        // When it was first told of, and when and how last.
+        let mut alarm: Option<(Instant, Instant, Value)> = None;
         loop {
             let covered = self.points.last().is_some_and(|(_, at)| *at >= revision);
-            let left = end.saturating_duration_since(Instant::now());
-            let patience = match covered && latest.is_some() {
+            let is_whole = covered && alarm.is_some();
+            let patience = match is_whole {
                 true => settle,
-                false => left,
+                false => end.saturating_duration_since(Instant::now()),
             };
             match self.next(patience, cancel)? {
                 Some((at, line)) if line["type"] == "incident" && line["level"] == "alarm" => {
-                    first.get_or_insert(at);
-                    latest = Some((at, line));
+                    let first = alarm.map_or(at, |(first, ..)| first);
+                    alarm = Some((first, at, line));
                 }
                 // A point is judged before the next one is told of.
-                Some((_, line)) if line["type"] != "point" || !covered => continue,
+                Some((_, line)) if line["type"] == "point" && is_whole => break,
                 Some(_) => {}
-                None if covered && latest.is_some() => {}
+                None if is_whole => break,
                 None => {
-                    return Err(Failure::failed(format!(
-                        "watch: no alarm within {within:?}"
-                    )));
+                    alarm = None;
+                    break;
                 }
             }
-            if covered && let (Some(first), Some((whole, incident))) = (first, latest.take()) {
-                let after = incident["after"].as_str().unwrap_or_default();
-                let point = self.points.iter().rev().find(|(id, _)| id == after);
-                return Ok(Alarm {
-                    ended: point.map_or(revision, |(_, at)| *at),
-                    incident,
-                    first,
-                    whole,
-                });
-            }
         }
+        let Some((first, whole, incident)) = alarm else {
+            let message = format!("watch: no alarm within {within:?}");
+            return Err(Failure::failed(message));
+        };
+        let after = incident["after"].as_str().unwrap_or_default();
+        let point = self.points.iter().rev().find(|(id, _)| id == after);
+        Ok(Alarm {
+            ended: point.map_or(revision, |(_, at)| *at),
+            incident,
+            first,
+            whole,
+        })
     }
 
     /// Asks the watcher to end, and waits.

@@ -18,7 +18,7 @@ use scratch::Scratch;
 use screen::{Row, during};
 
 /// Between two looks at whether somebody asked to stop.
-const NAP: Duration = Duration::from_millis(50);
+pub(super) const NAP: Duration = Duration::from_millis(50);
 
 /// Where a night is played.
 pub(super) struct Stage<'a> {
