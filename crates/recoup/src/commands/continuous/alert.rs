@@ -91,14 +91,7 @@ fn process(incident: &Incident) -> String {
 /// How to look at it, and what comes behind the commands: the source, where a shell can be told of it.
 fn commands(incident: &Incident, source: &[u8]) -> (String, String) {
     let number = incident.number;
-    let shown = text::path(source);
-    // With escapes it would be another path. A store has no path.
-    let is_sayable = shown.as_bytes() == source && source.starts_with(b"/");
-    let place = if is_sayable {
-        format!(" {}", text::shell_word(&shown))
-    } else {
-        String::new()
-    };
+    let place = incident_line::place(source);
     (format!("recoup incidents show {number}{place}"), place)
 }
 
@@ -130,7 +123,11 @@ fn letter(incident: &Incident, source: &[u8], host: &str) -> String {
          Take it back           recoup undo --incident {number}{place}\n\
          It is nothing          recoup incidents dismiss {number}{place}\n\
          \n\
-         An undo takes back what that process did and keeps what others did since.\n",
+         An undo takes back {what} and keeps what others did since.\n",
+        what = match incident.actor {
+            Some(_) => "what that process did",
+            None => "what is gone or damaged here",
+        },
         about = text::path(incident.about.as_bytes()),
         source = text::path(source),
         from = text::local(incident.from),
@@ -197,6 +194,11 @@ mod tests {
         assert_eq!(
             message.fact("next"),
             r"recoup incidents show 3 '/home/it'\''s'"
+        );
+        let of_store = super::message(&incident, b"etcd://h:2379/lb", "web1");
+        assert_eq!(
+            of_store.fact("next"),
+            "recoup incidents show 3 etcd://h:2379/lb"
         );
         for part in [
             "that somebody should look at now.",

@@ -148,6 +148,15 @@ pub(in crate::commands) fn words(incident: &Incident) -> String {
     )
 }
 
+/// The source behind a command, where a shell can be told of it: with escapes it would be another path.
+pub(super) fn place(source: &[u8]) -> String {
+    let shown = text::path(source);
+    match shown.as_bytes() == source {
+        true => format!(" {}", text::shell_word(&shown)),
+        false => String::new(),
+    }
+}
+
 /// Who did it.
 pub(super) fn process(actor: &Actor) -> String {
     let name = if actor.command.is_empty() {

@@ -7,7 +7,7 @@ use model::incident::{Dismissal, Level};
 use model::point::TimelineRecord;
 use serde_json::json;
 
-use super::incident_line::{IncidentLine, dismissed, words};
+use super::incident_line::{self, IncidentLine, dismissed, words};
 use super::trial;
 use crate::commands::undo::listing::{self, FoundIncident};
 use crate::context::{self, Context};
@@ -118,8 +118,8 @@ fn dismiss(
     Ok(Exit::Ok)
 }
 
-fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
-    for found in found {
+fn list(all: &[FoundIncident], context: &mut Context) -> Result<Exit> {
+    for found in all {
         let line = IncidentLine::of(found);
         context.sink.json("incident", &line)?;
         context.sink.line(&words(&found.incident))?;
@@ -127,20 +127,30 @@ fn list(found: &[FoundIncident], context: &mut Context) -> Result<Exit> {
         context
             .sink
             .line(&format!("    in {source}; last good {}", last_good(found)))?;
-        let number = found.incident.number;
         context.sink.line(&match (found.undone, &found.dismissed) {
             (Some(op), _) => format!("    taken back by operation {op}"),
             (None, Some((time, by))) => format!("    {}", dismissed(*time, by)),
-            (None, None) => format!("    take it back: recoup undo --incident {number}"),
+            (None, None) => format!("    take it back: {}", way_back(found, all)),
         })?;
     }
     context
         .sink
-        .json("summary", &json!({ "count": found.len() }))?;
-    if found.is_empty() {
+        .json("summary", &json!({ "count": all.len() }))?;
+    if all.is_empty() {
         context.terminal.note("No incidents.");
     }
     Ok(Exit::Ok)
+}
+
+/// The command that takes one of these back. Each source counts its own.
+fn way_back(found: &FoundIncident, all: &[FoundIncident]) -> String {
+    let number = found.incident.number;
+    let same = |other: &&FoundIncident| other.incident.number == number;
+    let place = match all.iter().filter(same).count() {
+        1 => String::new(),
+        _ => incident_line::place(&found.source),
+    };
+    format!("recoup undo{place} --incident {number}")
 }
 
 /// The last good state, in the words in which it can be named.
@@ -216,4 +226,26 @@ fn also(
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_several_have_is_said_with_its_source() {
+        let found = |source: &[u8]| FoundIncident {
+            source: source.to_vec(),
+            incident: trial::nothing(),
+            keys: None,
+            revisions: (None, None),
+            undone: None,
+            dismissed: None,
+        };
+        let all = [found(b"/home/it's"), found(b"etcd://h:2379/lb")];
+        assert_eq!(way_back(&all[0], &all[..1]), "recoup undo --incident 0");
+        let ways = all.each_ref().map(|one| way_back(one, &all));
+        assert_eq!(ways[0], r"recoup undo '/home/it'\''s' --incident 0");
+        assert_eq!(ways[1], "recoup undo etcd://h:2379/lb --incident 0");
+    }
 }
