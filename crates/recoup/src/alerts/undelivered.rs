@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use delivery::{Attempt, Way};
 use serde::{Deserialize, Serialize};
 
-use crate::context;
 use crate::output::text;
 use crate::settings::directories::make_private;
 
@@ -30,7 +29,7 @@ pub(super) fn record(state: &Path, way: &Way, source: &str, attempt: &Attempt<'_
         return;
     };
     let undelivered = Undelivered {
-        time: text::rfc3339(context::timestamp()),
+        time: text::rfc3339(text::timestamp(jiff::Timestamp::now())),
         way: text::path(way.describe().as_bytes()),
         source: source.to_owned(),
         incident: attempt.message.fact("id").parse().unwrap_or_default(),
